@@ -1,0 +1,48 @@
+"""Classes of road user → the one order every model, report and table uses."""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class RoadUser(StrEnum):
+    """What a track is counted as; a rider and the cycle under it are one road user."""
+
+    PERSON = "person"
+    BICYCLE = "bicycle"
+    CAR = "car"
+    MOTORCYCLE = "motorcycle"
+    BUS = "bus"
+    TRUCK = "truck"
+
+    @property
+    def is_vehicle(self) -> bool:
+        """True for everything but a person on foot."""
+        return self is not RoadUser.PERSON
+
+    @property
+    def is_motorised(self) -> bool:
+        """True for cars, motorcycles, buses and trucks."""
+        return self not in (RoadUser.PERSON, RoadUser.BICYCLE)
+
+    @property
+    def is_ridden(self) -> bool:
+        """True for the two classes on which a person is seen sitting."""
+        return self in (RoadUser.BICYCLE, RoadUser.MOTORCYCLE)
+
+
+ROAD_USERS: tuple[RoadUser, ...] = tuple(RoadUser)
+"""Class index → road user, the output order of our models."""
+
+ROAD_USER_INDEX = MappingProxyType({road_user: i for i, road_user in enumerate(ROAD_USERS)})
+
+COCO_ROAD_USERS = MappingProxyType(
+    {
+        0: RoadUser.PERSON,
+        1: RoadUser.BICYCLE,
+        2: RoadUser.CAR,
+        3: RoadUser.MOTORCYCLE,
+        5: RoadUser.BUS,
+        7: RoadUser.TRUCK,
+    }
+)
+"""Index among the 80 COCO classes → road user; every other COCO class is not ours to count."""

@@ -1,0 +1,1 @@
+"""The agent on the pole: camera in, classified and quality-flagged counts out."""

@@ -1,0 +1,1 @@
+"""Camera → frames with a clock and a quality verdict."""

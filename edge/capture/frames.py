@@ -1,0 +1,64 @@
+"""The value that capture hands on: one image with its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One image of one camera.
+
+    Attributes:
+        camera_id: Camera that saw it.
+        index: Position in the stream as read, from 0; dropped frames leave holes.
+        captured_s: Stream clock in seconds (presentation time); never frame / fps.
+        captured_at: The same moment as aware UTC.
+        image: Shape (h, w, 3), uint8, BGR; possibly scaled down from ``native_size``.
+        native_size: Width and height of the stream in pixels.
+    """
+
+    camera_id: str
+    index: int
+    captured_s: float
+    captured_at: datetime
+    image: NDArray[np.uint8]
+    native_size: tuple[int, int]
+
+
+class FrameSource(Protocol):
+    """An opened camera, file or simulation; one pass, newest settings at opening."""
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height of the stream in pixels."""
+        ...
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames there will be, or None for a live source."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """True when frames arrive whether or not anybody takes them."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames in time order until the source ends.
+
+        Raises:
+            UnreachableError: The source went away; opening it again may work.
+            ConfigError: It will never work as configured (not a video, wrong password).
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the source; safe to call twice and from another thread."""
+        ...

@@ -1,0 +1,1 @@
+"""Tracks → events → one-minute bins; pure code."""

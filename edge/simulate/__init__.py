@@ -1,0 +1,1 @@
+"""A seed → a rendered junction with exact truth."""

@@ -1,0 +1,1 @@
+"""Detections → tracks, one road user each."""
