@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$"
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
-"""Lower-case letters, digits, ``-`` and ``_``; 1 to 64 characters; starts and ends with a letter or digit."""
+"""1 to 64 of ``a-z 0-9 - _``, with a letter or digit at both ends."""
 
 Label = Annotated[str, StringConstraints(pattern=r"^\w[\w .:/-]{0,63}$")]
 """A name that people gave to a section or flow; 1 to 64 printable characters."""
