@@ -7,13 +7,14 @@ without the training extra still has every edge command.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
 
 from common.errors import ItsError
-from common.logs import set_up_logs
+from common.logs import LogLevel, set_up_logs, without_credentials
 
 GROUP = "its_camera_ai.commands"
 
@@ -31,15 +32,23 @@ def build_app() -> typer.Typer:
     @app.callback()
     def _root(
         log_level: Annotated[
-            str, typer.Option(help="debug, info, warning or error", envvar="ITS_LOG_LEVEL")
-        ] = "warning",
-        show_version: Annotated[
-            bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+            LogLevel,
+            typer.Option(
+                help="Least important event to write.",
+                envvar="ITS_LOG_LEVEL",
+                case_sensitive=False,
+            ),
+        ] = LogLevel.WARNING,
+        _show_version: Annotated[
+            bool,
+            typer.Option(
+                "--version",
+                help="Print the version and stop.",
+                is_eager=True,
+                callback=_print_version,
+            ),
         ] = False,
     ) -> None:
-        if show_version:
-            typer.echo(version("its-camera-ai"))
-            raise typer.Exit
         set_up_logs(level=log_level, as_json=not sys.stderr.isatty())
 
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
@@ -48,14 +57,25 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
+    """Run the installed command with the arguments of this process."""
+    run(build_app())
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     """Run; an ``ItsError`` becomes one line on stderr and its exit code."""
     try:
-        build_app()()
+        app(args=arguments)
     except ItsError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {without_credentials(str(error))}\n")
         if error.hint:
-            sys.stderr.write(f"hint: {error.hint}\n")
+            sys.stderr.write(f"hint: {without_credentials(error.hint)}\n")
         raise SystemExit(error.exit_code) from error
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("its-camera-ai"))
+        raise typer.Exit
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ class GroundPlane:
     """A homography from image pixels to metres on the road surface.
 
     Attributes:
-        matrix: Shape (3, 3), float64, maps homogeneous pixels to homogeneous metres.
+        matrix: Shape (3, 3), float64, maps homogeneous pixels to homogeneous metres; as
+            fitted, the third coordinate is positive below the horizon.
         residual_m: Root mean square distance between the fitted and the surveyed points.
     """
 
@@ -143,7 +144,8 @@ class GroundPlane:
         """Fit by the normalised direct linear transform (Hartley & Zisserman, §4.4).
 
         Raises:
-            ValueError: Fewer than four pairs, unequal counts, or points in one line.
+            ValueError: Fewer than four pairs, unequal counts, points in one line, or
+                pixels and metres in a different order.
         """
         if len(points_px) != len(points_m) or len(points_px) < MIN_HOMOGRAPHY_POINTS:
             raise ValueError(
@@ -162,7 +164,14 @@ class GroundPlane:
                 "calibration points lie in one line, expected them spread over an area"
             )
         matrix = np.linalg.inv(from_m) @ vectors[-1].reshape(3, 3) @ from_px
-        plane = cls(matrix / matrix[2, 2], 0.0)
+        depths = np.column_stack([np.asarray(points_px), np.ones(len(points_px))]) @ matrix[2]
+        if depths.min() * depths.max() <= 0:
+            raise ValueError(
+                "calibration points put the horizon across the road, expected points_px and "
+                "points_m in the same order, no three of four in one line"
+            )
+        # Not by matrix[2, 2]: that is zero when the horizon touches the frame's first pixel.
+        plane = cls(matrix * (np.sign(depths[0]) / np.linalg.norm(matrix)), 0.0)
         offsets = [
             np.subtract(plane.to_ground(px), m) for px, m in zip(points_px, points_m, strict=True)
         ]

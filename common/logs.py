@@ -6,22 +6,43 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from enum import StrEnum
 from typing import Any
 
 import structlog
 
-_SECRET_KEYS = re.compile(
-    r"(password|passwd|secret|token|authorization|private_key)", re.IGNORECASE
+REDACTED = "[redacted]"
+
+_PRIVATE_FIELDS = (
+    r"passw(?:or)?d|passphrase|pwd|secret|token|authori[sz]ation|private_?key|api_?key|"
+    r"credential|cookie"
 )
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+@")
+_SECRET_KEYS = re.compile(_PRIVATE_FIELDS, re.IGNORECASE)
+# Up to the last @ before the path; a password may itself hold an @, and a careless one a /,
+# which is told from a port by not being a number.
+_URL_CREDENTIALS = re.compile(r"""(?<=://)(?:[^\s/"]*@|[^\s/:@"]*:(?!\d+(?:[/\s"]|$))[^\s@"]*@)""")
+# Many cameras take their password as ?pwd=… or even as a piece of the path.
+_SECRET_PARAMETERS = re.compile(rf"""((?:{_PRIVATE_FIELDS})\w*=)[^&\s"]+""", re.IGNORECASE)
 
 
-def set_up_logs(*, level: str = "info", as_json: bool = True) -> None:
+class LogLevel(StrEnum):
+    """The least important event that is still written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def set_up_logs(*, level: LogLevel = LogLevel.INFO, as_json: bool = True) -> None:
     """Configure structlog once for this process."""
     renderer = (
         structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain tracebacks: they are text before redaction, and show no local variables.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[
@@ -42,14 +63,29 @@ def set_up_logs(*, level: str = "info", as_json: bool = True) -> None:
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Replace the values of secret-looking fields and the credentials inside URLs."""
-    for key, value in event.items():
-        if _SECRET_KEYS.search(key):
-            event[key] = "[redacted]"
-        elif isinstance(value, str):
-            event[key] = without_credentials(value)
-    return event
+    return _redacted_fields(event)
 
 
 def without_credentials(text: str) -> str:
-    """The text with ``user:password@`` taken out of every URL in it."""
-    return _URL_CREDENTIALS.sub("", text)
+    """The text with ``user:password@`` and ``password=…`` taken out of every URL in it."""
+    return _SECRET_PARAMETERS.sub(rf"\1{REDACTED}", _URL_CREDENTIALS.sub("", text))
+
+
+def _redacted_fields(fields: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {
+        key: REDACTED if _SECRET_KEYS.search(str(key)) else _redacted(value)
+        for key, value in fields.items()
+    }
+
+
+def _redacted(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return _redacted_fields(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(each) for each in value]
+    # An exception or a path is rendered as its text, so its text must be clean.
+    text = str(value)
+    clean = without_credentials(text)
+    return value if clean == text else clean

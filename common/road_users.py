@@ -3,6 +3,8 @@
 from enum import StrEnum
 from types import MappingProxyType
 
+import numpy as np
+
 
 class RoadUser(StrEnum):
     """What a track is counted as; a rider and the cycle under it are one road user."""
@@ -25,6 +27,11 @@ class RoadUser(StrEnum):
         return self not in (RoadUser.PERSON, RoadUser.BICYCLE)
 
     @property
+    def has_cab(self) -> bool:
+        """True for cars, buses and trucks, which a detector confuses with each other."""
+        return self.is_motorised and not self.is_ridden
+
+    @property
     def is_ridden(self) -> bool:
         """True for the two classes on which a person is seen sitting."""
         return self in (RoadUser.BICYCLE, RoadUser.MOTORCYCLE)
@@ -34,6 +41,9 @@ ROAD_USERS: tuple[RoadUser, ...] = tuple(RoadUser)
 """Class index → road user, the output order of our models."""
 
 ROAD_USER_INDEX = MappingProxyType({road_user: i for i, road_user in enumerate(ROAD_USERS)})
+
+HAS_CAB = np.array([road_user.has_cab for road_user in ROAD_USERS])
+"""``RoadUser.has_cab`` by class index, shape (6,), bool."""
 
 COCO_ROAD_USERS = MappingProxyType(
     {

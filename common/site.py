@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from common.errors import ConfigError
 from common.geometry import Direction, GroundPlane, Point, Polygon, Segment
-from common.ids import Label, Slug
+from common.ids import PATTERN_MEANINGS, Label, Slug
 
 Coordinate = tuple[float, float]
 
@@ -44,7 +44,7 @@ class Use(StrEnum):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Section(_Model):
@@ -89,7 +89,7 @@ class Section(_Model):
 class Flow(_Model):
     """An ordered pair of sections that one road user passes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     name: Label
     start: str = Field(alias="from")
@@ -131,11 +131,8 @@ class Camera(_Model):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         names = [section.name for section in self.sections]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(
-                    f"section {name!r} is named {names.count(name)} times, expected once"
-                )
+        _refuse_repeated("section", names)
+        _refuse_repeated("flow", [flow.name for flow in self.flows])
         width, height = self.frame_size
         for section in self.sections:
             for x, y in section.points:
@@ -161,9 +158,7 @@ class Site(_Model):
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
-        ids = [camera.id for camera in self.cameras]
-        if len(set(ids)) != len(ids):
-            raise ValueError(f"camera ids {ids} repeat, expected each once")
+        _refuse_repeated("camera", [camera.id for camera in self.cameras])
         return self
 
     def camera(self, camera_id: str | None = None) -> Camera:
@@ -173,8 +168,13 @@ class Site(_Model):
             ConfigError: No such camera, or several and none was named.
         """
         ids = [camera.id for camera in self.cameras]
-        if camera_id is None and len(ids) == 1:
-            return self.cameras[0]
+        if camera_id is None:
+            if len(ids) == 1:
+                return self.cameras[0]
+            raise ConfigError(
+                f"site {self.site!r} has {len(ids)} cameras, expected one of {ids} to be named",
+                hint="name one with --camera",
+            )
         if camera_id not in ids:
             raise ConfigError(
                 f"camera {camera_id!r} is not in site {self.site!r}, expected one of {ids}",
@@ -190,7 +190,8 @@ def load_site(path: Path) -> Site:
         ConfigError: Missing, not YAML, or not a valid site; one line per mistake.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except FileNotFoundError as error:
         raise ConfigError(
             f"site file {path} does not exist", hint="give its path with --site"
@@ -201,6 +202,11 @@ def load_site(path: Path) -> Site:
         raise ConfigError(
             f"site file {path} is not YAML: {' '.join(str(error).split())}"
         ) from error
+    if repeated := _repeated_keys(text):
+        raise ConfigError(
+            f"site file {path}: {'; '.join(repeated)}",
+            hint="join the two, the first would be ignored",
+        )
     try:
         return Site.model_validate(content)
     except ValidationError as error:
@@ -223,7 +229,42 @@ def explain(error: ValidationError) -> str:
             findings.append(f"{key} is not a known key")
         elif item["type"] == "value_error":
             findings.append(f"{key}: {message}" if item["loc"] else message)
+        elif item["type"] == "string_pattern_mismatch":
+            pattern = item["ctx"]["pattern"]
+            findings.append(f"{key} is {shown}, expected {PATTERN_MEANINGS.get(pattern, pattern)}")
         else:
             value = shown if len(shown) <= 60 else f"{shown[:57]}..."
             findings.append(f"{key} is {value}, {message[:1].lower()}{message[1:]}")
     return "; ".join(findings)
+
+
+def _refuse_repeated(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} is named {names.count(name)} times, expected once")
+
+
+def _repeated_keys(text: str) -> list[str]:
+    """Keys that one YAML mapping holds twice; the loader would silently keep the last."""
+    findings = []
+    nodes = [yaml.compose(text, Loader=yaml.SafeLoader)]
+    seen = set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias leads back to its anchor
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if key.value in lines and isinstance(key, yaml.ScalarNode):
+                    findings.append(
+                        f"key {key.value!r} on line {line} is already on line {lines[key.value]}"
+                    )
+                elif isinstance(key, yaml.ScalarNode):
+                    lines[key.value] = line
+                nodes.append(value)
+    return findings

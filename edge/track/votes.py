@@ -1,0 +1,77 @@
+"""What a track looked like in every frame → the one class it is counted as.
+
+A single frame is often wrong (a lorry cut off by the picture's edge looks like a
+bus); the sum over the whole passage rarely is. Every observation votes with all
+its class scores, weighted by how sure and how large it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.road_users import HAS_CAB, ROAD_USER_INDEX, ROAD_USERS, RoadUser
+
+_PERSON = ROAD_USER_INDEX[RoadUser.PERSON]
+_BICYCLE = ROAD_USER_INDEX[RoadUser.BICYCLE]
+_MOTORCYCLE = ROAD_USER_INDEX[RoadUser.MOTORCYCLE]
+
+# Nobody walks past a cycle in a quarter of their frames; a rider sits on one in most,
+# but a small detector sees the cycle only now and then.
+_RIDDEN_SHARE = 0.25
+# A sprinter runs 8 m/s, everybody else below 4 m/s: 2.4 body heights a second. Perspective
+# only shortens, so a person seen faster than this for a while is not on foot.
+_FASTEST_ON_FOOT = 3.0
+# 25 km/h is about 4 rider heights a second; a motor goes on beyond.
+_FASTEST_CYCLIST = 5.5
+_MIN_PACED = 5
+
+
+class ClassVote:
+    """The running vote of one track."""
+
+    __slots__ = ("_fast", "_frames", "_motor_fast", "_ridden", "totals")
+
+    def __init__(self) -> None:
+        self.totals: NDArray[np.float64] = np.zeros(len(ROAD_USERS))
+        self._frames = 0
+        self._ridden = 0
+        self._fast = 0
+        self._motor_fast = 0
+
+    def add(self, class_scores: NDArray[np.float32], *, height_px: float, pace: float) -> None:
+        """Count one observation.
+
+        Args:
+            class_scores: Shape (6,), in [0, 1].
+            height_px: Height of the box; 32 pixels and more carry full weight.
+            pace: Speed of the foot point in box heights per second.
+        """
+        best = float(class_scores.max())
+        self.totals += class_scores * (best * min(height_px / 32.0, 1.0))
+        self._frames += 1
+        winner = int(class_scores.argmax())
+        self._ridden += winner in (_BICYCLE, _MOTORCYCLE)
+        self._fast += pace > _FASTEST_ON_FOOT
+        self._motor_fast += pace > _FASTEST_CYCLIST
+
+    @property
+    def road_user(self) -> RoadUser:
+        """The class that all votes so far favour."""
+        winner = int(self.totals.argmax())
+        if winner == _PERSON and self._is_ridden:
+            motor = self.totals[_MOTORCYCLE] > self.totals[_BICYCLE]
+            motor = motor or 2 * self._motor_fast > self._frames
+            return RoadUser.MOTORCYCLE if motor else RoadUser.BICYCLE
+        return ROAD_USERS[winner]
+
+    @property
+    def has_cab(self) -> bool:
+        """True when the votes favour a car, a bus or a truck."""
+        return bool(HAS_CAB[int(self.totals.argmax())])
+
+    @property
+    def _is_ridden(self) -> bool:
+        seen_riding = self._ridden >= max(2, _RIDDEN_SHARE * self._frames)
+        too_fast = self._fast >= max(_MIN_PACED, self._frames / 2)
+        return seen_riding or too_fast
