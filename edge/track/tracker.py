@@ -97,6 +97,10 @@ class Tracker:
         self._ids: Iterator[int] = count(1)
         self._now_s: float | None = None
 
+    def __len__(self) -> int:
+        """Tracks in memory, unconfirmed ones included."""
+        return len(self._tracks)
+
     def update(self, detections: Detections) -> TrackedFrame:
         """Follow everybody into the next frame.
 
