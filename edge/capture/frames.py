@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
     """One image of one camera.
 
     Attributes:
         camera_id: Camera that saw it.
         index: Position in the stream as read, from 0; dropped frames leave holes.
-        captured_s: Stream clock in seconds (presentation time); never frame / fps.
+        captured_s: Stream clock in seconds (presentation time); never frame / fps. It
+            rises strictly, across reconnects too.
         captured_at: The same moment as aware UTC.
         image: Shape (h, w, 3), uint8, BGR; possibly scaled down from ``native_size``.
         native_size: Width and height of the stream in pixels.
@@ -33,7 +34,11 @@ class Frame:
 
 
 class FrameSource(Protocol):
-    """An opened camera, file or simulation; one pass, newest settings at opening."""
+    """An opened camera, file or simulation, good for one pass.
+
+    A source that is not live waits for its reader and is read to its end; a live one
+    ends only by an error or by ``close``.
+    """
 
     @property
     def native_size(self) -> tuple[int, int]:
