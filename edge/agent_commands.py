@@ -1,0 +1,132 @@
+"""``edge run`` and ``edge doctor`` → the agent on this box, and what is wrong with it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from common.errors import ConflictError, UnreachableError
+from common.logs import LogLevel, set_up_logs
+from common.site import load_site
+from edge.config import EdgeConfig, load_config
+from edge.container import EdgeContainer, agent_container, edge_agent, open_store
+from edge.doctor import Verdict, examine, exit_code
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", help="The agent's configuration (edge.yaml).")
+]
+DEFAULT_CONFIG = Path("/etc/its/edge.yaml")
+
+
+def run(
+    config: ConfigFile = DEFAULT_CONFIG,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="Least important event to write.", envvar="ITS_LOG_LEVEL")
+    ] = LogLevel.INFO,
+) -> None:
+    """Count on every camera of this box until stopped (Ctrl-C or SIGTERM).
+
+    Every minute of every camera becomes one row in bins.sqlite in the data folder, also
+    the minutes in which nothing could be seen. health.json beside it says how it goes.
+    """
+    set_up_logs(level=log_level, as_json=not sys.stderr.isatty())
+    settings = load_config(config)
+    if not run_agent(agent_container(settings), settings):
+        # A thread that hangs in a driver would hold the interpreter back for ever.
+        sys.stderr.flush()
+        os._exit(UnreachableError.exit_code)
+
+
+def doctor(
+    config: ConfigFile = DEFAULT_CONFIG,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Contact no camera, as while a box is set up.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check configuration, cameras, model, backend, clock and disk, and say what to do.
+
+    The exit code is 0 when nothing fails (warnings included), else that of the worst
+    finding: 3 for something written wrongly, 5 for something that cannot be reached.
+    """
+    findings = list(examine(config, offline=offline))
+    if as_json:
+        content = [finding.to_dict() for finding in findings]
+        sys.stdout.write(json.dumps({"checks": content}, indent=1, ensure_ascii=False) + "\n")
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.verdict:<4}  {finding.check}: {finding.message}")
+            if finding.advice and finding.verdict is not Verdict.PASS:
+                typer.echo(f"      → {finding.advice}")
+    raise typer.Exit(exit_code(findings))
+
+
+def run_agent(container: EdgeContainer, config: EdgeConfig) -> bool:
+    """Run in the calling thread, which must be the main one, until SIGTERM or SIGINT.
+
+    Returns:
+        True when everything ended in time, so that every bin was stored.
+
+    Raises:
+        ConfigError: Configuration, site file, model or a secret is missing or wrong.
+        ConflictError: Another agent uses the data folder.
+        UnreachableError: The data folder cannot be used.
+    """
+    cameras = config.cameras_of(load_site(config.site_file))
+    for camera in cameras:
+        container.passwords().filled(camera.source)
+    with _alone(config):
+        store = open_store(container, config)
+        try:
+            agent = edge_agent(container, config, cameras, store)
+            _stop_on_signals(container.stop())
+            is_clean = agent.run()
+            if is_clean:
+                container.shared_detector().close()
+            return is_clean
+        finally:
+            store.close()
+
+
+@contextmanager
+def _alone(config: EdgeConfig) -> Iterator[None]:
+    """Hold the data folder; the lock goes with the process, however that ends."""
+    try:
+        config.data_folder.mkdir(parents=True, exist_ok=True)
+        lock = config.lock_file.open("a")
+    except OSError as error:
+        raise UnreachableError(
+            f"data folder {config.data_folder} cannot be written: {error.strerror}",
+            hint="give it to the user that the agent runs as",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(
+                f"data folder {config.data_folder} is used by another agent",
+                hint="stop that one first, or name another data_folder",
+            ) from error
+        yield
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        # A second signal ends the process at once.
+        signal.signal(number, signal.SIG_DFL)
+        # Not from here: the interrupted thread may hold the event's own lock.
+        threading.Thread(target=stop.set, name="stop-signal").start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

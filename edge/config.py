@@ -1,0 +1,128 @@
+"""edge.yaml → the validated settings of the agent on one box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from common.errors import ConfigError
+from common.ids import Slug
+from common.site import Camera, Site, explain
+
+_HINT = "see docs/edge.example.yaml for every key of the agent's configuration"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class StoreSettings(_Model):
+    """How much the box remembers; the oldest goes first, and what is lost is counted."""
+
+    max_days: float = Field(default=30, gt=0, le=3660)
+    max_mb: float = Field(default=1000, ge=1, le=1_000_000)
+
+
+class HealthSettings(_Model):
+    """How often the agent says how it is, and when a camera counts as stuck."""
+
+    every_s: float = Field(default=10, ge=0.1, le=600)
+    no_progress_s: float = Field(
+        default=60, ge=5, le=3600, description="A camera that did nothing for so long is stuck"
+    )
+
+
+class EdgeConfig(_Model):
+    """What the agent runs and where it keeps things; relative paths start at the file's folder."""
+
+    site_file: Path
+    data_folder: Path
+    secrets_file: Path | None = Field(
+        default=None, description="NAME=value lines for ${NAME} in sources; mode 0600"
+    )
+    cameras: Annotated[tuple[Slug, ...], Field(min_length=1)] | None = Field(
+        default=None, description="Which cameras of the site file to run; all without this key"
+    )
+    model: str | None = Field(
+        default=None, description="Packaged model or path of an .onnx file; default: the newest"
+    )
+    backend: str = "onnx"
+    threads: int = Field(default=0, ge=0, le=256, description="0: one per core")
+    store: StoreSettings = StoreSettings()
+    health: HealthSettings = HealthSettings()
+
+    @property
+    def store_file(self) -> Path:
+        """The SQLite file with the one-minute bins."""
+        return self.data_folder / "bins.sqlite"
+
+    @property
+    def health_file(self) -> Path:
+        """What the agent says about itself and its cameras."""
+        return self.data_folder / "health.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one agent that may use the data folder."""
+        return self.data_folder / "agent.lock"
+
+    def cameras_of(self, site: Site) -> tuple[Camera, ...]:
+        """The cameras to run.
+
+        Raises:
+            ConfigError: A camera that the site file does not have, or one that counts nothing.
+        """
+        wanted = self.cameras or [camera.id for camera in site.cameras]
+        cameras = tuple(site.camera(camera_id) for camera_id in wanted)
+        for camera in cameras:
+            if not camera.source.strip():
+                raise ConfigError(
+                    f"camera {camera.id!r} has no source, expected one in the site file",
+                    hint="set `source`, such as rtsp://user:${CAMERA_PASSWORD}@10.0.0.5/stream1",
+                )
+            if not camera.sections:
+                raise ConfigError(
+                    f"camera {camera.id!r} has no sections, expected at least one counting line",
+                    hint="draw one with: its-camera-ai edge site-preview SOURCE --site site.yaml",
+                )
+        return cameras
+
+
+def load_config(path: Path) -> EdgeConfig:
+    """Read and validate the agent's configuration.
+
+    Raises:
+        ConfigError: Missing, not YAML, or not valid; one line with every mistake.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"configuration {path} does not exist", hint="give its path with --config"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"configuration {path} is not YAML: {' '.join(str(error).split())}", hint=_HINT
+        ) from error
+    try:
+        config = EdgeConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"configuration {path}: {explain(error)}", hint=_HINT) from error
+    return _from_folder(config, path.resolve().parent)
+
+
+def _from_folder(config: EdgeConfig, folder: Path) -> EdgeConfig:
+    moved: dict[str, Any] = {
+        "site_file": folder / config.site_file,
+        "data_folder": folder / config.data_folder,
+    }
+    if config.secrets_file is not None:
+        moved["secrets_file"] = folder / config.secrets_file
+    if config.model is not None and config.model.endswith(".onnx"):
+        moved["model"] = str(folder / config.model)
+    return config.model_copy(update=moved)

@@ -1,0 +1,220 @@
+"""Settings → the concrete objects of one edge process; nobody else chooses a class."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from dependency_injector import containers, providers
+
+from common.errors import ConfigError
+from common.site import Camera
+from common.timing import Clock, SystemClock
+from edge.agent import Agent, AgentSettings
+from edge.capture.frames import FrameSource
+from edge.capture.ingestion import CaptureSettings, DataIngestionPipeline
+from edge.capture.opening import SourceFactory, open_source
+from edge.config import EdgeConfig
+from edge.detect.backend import Backend
+from edge.detect.batching import BatchingDetector
+from edge.detect.engine import InferenceEngine
+from edge.detect.engine_cache import EngineCache
+from edge.detect.models import ModelFile, find_model
+from edge.detect.onnx_backend import Device, OnnxBackend
+from edge.detect.tensorrt_backend import TensorRtBackend
+from edge.health import HealthWriter
+from edge.keeping import BinKeeper
+from edge.measure.stage import Measure
+from edge.passwords import Passwords
+from edge.pipeline import CameraPipeline, Detector
+from edge.simulate.source import SimulatedSource
+from edge.simulate.source_uri import parse_source
+from edge.store import BinStore
+from edge.stored import StoreLimits
+from edge.track.tracker import Tracker
+from edge.worker import CameraWorker, OpenedCamera
+
+SCORE_FLOOR = 0.1
+"""What the tracker's last round of association may still use; nothing below leaves the engine."""
+
+DEFAULT_ENGINE_CACHE = Path.home() / ".cache" / "its-camera-ai" / "engines"
+"""Where TensorRT engines are kept unless the agent's data folder is named."""
+
+BACKENDS = ("onnx", "onnx-cuda", "onnx-tensorrt", "tensorrt")
+
+
+def open_backend(model: ModelFile, *, kind: str, threads: int, cache: Path) -> Backend:
+    """The runtime that an operator asked for.
+
+    Raises:
+        ConfigError: No such backend, or it is not available on this machine.
+    """
+    match kind:
+        case "onnx":
+            return OnnxBackend(model.path, device=Device.CPU, threads=threads)
+        case "onnx-cuda":
+            return OnnxBackend(model.path, device=Device.CUDA, threads=threads)
+        case "onnx-tensorrt":
+            return OnnxBackend(model.path, device=Device.TENSORRT, threads=threads)
+        case "tensorrt":
+            return TensorRtBackend(model, cache=EngineCache(cache))
+        case _:
+            raise ConfigError(f"backend {kind!r} is unknown, expected one of {', '.join(BACKENDS)}")
+
+
+def open_simulated(
+    source: str,
+    *,
+    camera_id: str,
+    clock: Clock,
+    working_size: tuple[int, int] | None,  # noqa: ARG001 - a scene is drawn at its own size
+) -> FrameSource:
+    """A simulated scene that begins now."""
+    return SimulatedSource(parse_source(source), camera_id=camera_id, started_at=clock.now())
+
+
+SCHEMES: Mapping[str, SourceFactory] = MappingProxyType({"simulate": open_simulated})
+
+
+def open_capture(
+    camera: Camera,
+    *,
+    clock: Clock,
+    stop: threading.Event,
+    settings: CaptureSettings,
+    passwords: Passwords,
+) -> DataIngestionPipeline:
+    """Frames of the camera, at its native size; secrets are looked up at each opening."""
+
+    def open_camera() -> FrameSource:
+        source = passwords.filled(camera.source)
+        return open_source(source, camera_id=camera.id, clock=clock, schemes=SCHEMES)
+
+    return DataIngestionPipeline(
+        open_camera, camera_id=camera.id, clock=clock, stop=stop, settings=settings
+    )
+
+
+class EdgeContainer(containers.DeclarativeContainer):
+    """One process on the box: one engine, and per camera a capture, a tracker and a measure."""
+
+    config = providers.Configuration()
+    clock = providers.Singleton(SystemClock)
+    stop = providers.Singleton(threading.Event)
+    model = providers.Singleton(find_model, config.model)
+    backend = providers.Singleton(
+        open_backend,
+        model,
+        kind=config.backend,
+        threads=config.threads.as_int(),
+        cache=config.engine_cache.as_(Path),
+    )
+    engine = providers.Singleton(InferenceEngine, backend, floor=SCORE_FLOOR, model=model)
+    shared_detector = providers.Singleton(BatchingDetector, engine)
+    capture_settings = providers.Factory(CaptureSettings)
+    tracker = providers.Factory(Tracker)
+    passwords = providers.Singleton(Passwords, secrets_file=config.secrets_file)
+    capture = providers.Factory(
+        open_capture, clock=clock, stop=stop, settings=capture_settings, passwords=passwords
+    )
+    measure = providers.Factory(Measure)
+    agent_settings = providers.Factory(AgentSettings)
+
+
+def edge_container(
+    *,
+    model: str | None = None,
+    backend: str = "onnx",
+    threads: int = 0,
+    engine_cache: Path = DEFAULT_ENGINE_CACHE,
+) -> EdgeContainer:
+    """A container with its settings in place."""
+    container = EdgeContainer()
+    container.config.from_dict(
+        {
+            "model": model,
+            "backend": backend,
+            "threads": threads,
+            "engine_cache": str(engine_cache),
+        }
+    )
+    return container
+
+
+def camera_pipeline(
+    container: EdgeContainer,
+    camera: Camera,
+    detector: Detector,
+    *,
+    capture: DataIngestionPipeline | None = None,
+) -> CameraPipeline:
+    """The whole chain for one camera; ``capture`` only where the caller asks for its status."""
+    return CameraPipeline(
+        camera=camera,
+        capture=capture or container.capture(camera),
+        detector=detector,
+        tracker=container.tracker(),
+        measure=container.measure(camera),
+        stop=container.stop(),
+    )
+
+
+def agent_container(config: EdgeConfig) -> EdgeContainer:
+    """A container with the settings of an agent."""
+    container = edge_container(model=config.model, backend=config.backend, threads=config.threads)
+    container.config.update({"secrets_file": config.secrets_file})
+    return container
+
+
+def edge_agent(
+    container: EdgeContainer, config: EdgeConfig, cameras: Sequence[Camera], store: BinStore
+) -> Agent:
+    """The agent for these cameras; the model is loaded here, so that a bad one is told at once.
+
+    Raises:
+        ConfigError: The model or the backend cannot be used.
+    """
+    info = container.engine().info
+    clock = container.clock()
+
+    def open_camera(camera: Camera) -> OpenedCamera:
+        capture = container.capture(camera)
+        pipeline = camera_pipeline(container, camera, container.shared_detector(), capture=capture)
+        return OpenedCamera(pipeline=pipeline, capture=capture)
+
+    workers = [
+        CameraWorker(
+            camera,
+            open_camera=open_camera,
+            keeper=BinKeeper(store, camera_id=camera.id, clock=clock),
+            clock=clock,
+        )
+        for camera in cameras
+    ]
+    write_health = HealthWriter(
+        config.health_file,
+        model=f"{info.name} {info.version} {info.backend}",
+        clock=clock,
+        losses=store.losses,
+    )
+    settings = container.agent_settings(
+        health_every_s=config.health.every_s, no_progress_s=config.health.no_progress_s
+    )
+    return Agent(
+        workers, write_health=write_health, stop=container.stop(), clock=clock, settings=settings
+    )
+
+
+def open_store(container: EdgeContainer, config: EdgeConfig) -> BinStore:
+    """The bins of this box.
+
+    Raises:
+        ConfigError: A newer version of the product wrote them.
+        UnreachableError: The disk cannot be used.
+    """
+    limits = StoreLimits(
+        max_days=config.store.max_days, max_bytes=int(config.store.max_mb * 1_000_000)
+    )
+    return BinStore(config.store_file, limits=limits, clock=container.clock())
