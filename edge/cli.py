@@ -20,6 +20,7 @@ from edge.count import camera_for, count_source
 from edge.demo import is_exact, run_demo
 from edge.preview import site_preview
 from edge.report import to_report, write_events, write_report
+from edge.scene_files import write_scene
 from edge.tables import counting, show_comparison, show_count
 
 app = typer.Typer(
@@ -151,3 +152,20 @@ def demo(
     results = run_demo(output, model=model, console=Console())
     if not all(is_exact(result) for result in results if result.scene.is_easy):
         raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="simulate:junction?seed=7 …")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Write labelled frames here (YOLO layout), to train with.")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="How many labelled frames.", min=1)] = 100,
+    truth: Annotated[Path | None, typer.Option(help="Write the exact truth here (JSON).")] = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Write the scene's site file here (YAML).")
+    ] = None,
+) -> None:
+    """Write what is known of a simulated scene: labelled frames, exact truth, site file."""
+    for line in write_scene(source, labels=labels, frames=frames, truth=truth, site=site):
+        typer.echo(line)

@@ -19,6 +19,14 @@ class Speed:
     error_kmh: float
 
 
+class Withheld(StrEnum):
+    """Why a crossing has no speed although the camera is calibrated."""
+
+    TOO_FEW_POINTS = "too_few_points"
+    TOO_UNCERTAIN = "too_uncertain"
+    IMPOSSIBLE = "impossible"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """A road user stepped over a counting line.
@@ -27,11 +35,14 @@ class Crossing:
         section: Name of the line.
         direction: Towards which hand of the walker p1→p2.
         road_user: Class of the track when the crossing was decided.
-        track_id: Track that crossed.
+        track_id: Track that crossed; its first id when the tracker changed it on the way.
         at_s: Interpolated moment of the crossing on the stream clock, in seconds.
         at: The same moment as aware UTC.
         foot_px: Interpolated foot point on the line.
-        speed: Spot speed, or None without calibration or enough travel.
+        speed: Spot speed, or None without calibration or when it was withheld.
+        speed_withheld: Why a calibrated camera publishes no speed for this crossing.
+        is_inferred: True when the road user was hidden at the line and its motion just
+            beyond says that it came over it.
     """
 
     section: str
@@ -42,6 +53,8 @@ class Crossing:
     at: datetime
     foot_px: Point
     speed: Speed | None = None
+    speed_withheld: Withheld | None = None
+    is_inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

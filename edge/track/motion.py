@@ -26,7 +26,7 @@ _UNKNOWN_VELOCITY = np.array([5.0, 5.0, 1.0, 1.0])
 _SIZE_MEMORY_S = 0.5
 
 
-def to_states(boxes: Boxes) -> NDArray[np.float64]:
+def to_states(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     """Boxes (n, 4) as x1 y1 x2 y2 → states (n, 4) as middle x, bottom y, width, height."""
     states = np.empty_like(boxes, dtype=np.float64)
     states[:, 0] = (boxes[:, 0] + boxes[:, 2]) / 2

@@ -25,6 +25,7 @@ from edge.track.association import Pairs, assign, overlap
 from edge.track.echoes import drop_echoes, echo_of
 from edge.track.motion import BoxMotion
 from edge.track.riders import merge_riders
+from edge.track.settings import TrackerSettings
 from edge.track.tracks import TrackedFrame, TrackPoint
 from edge.track.votes import ClassVote
 
@@ -42,36 +43,6 @@ _MAX_ECHOES = 8
 _OTHER_KIND = 0.6
 # Points kept for an unconfirmed track: half a minute at 10 frames/s.
 _MAX_WAITING = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackerSettings:
-    """How sure, how near and how long; the same for every camera.
-
-    Attributes:
-        sure_score: Detections from here on are matched first.
-        least_score: Detections below are noise; must not be under the engine's floor.
-        found_score: A detection from here on may found a track.
-        least_overlap: Grown overlap below which two boxes are different road users.
-        evidence: Sum of scores that confirms a track.
-        least_sightings: Sightings that confirm a track, however sure they are.
-        travel: Box heights that a track of unsure detections must have moved.
-        patience_s: How long a moving track waits for the next sighting.
-        standing_patience_s: How long a standing track waits.
-        tentative_patience_s: How long an unconfirmed track waits.
-    """
-
-    sure_score: float = 0.25
-    least_score: float = 0.1
-    found_score: float = 0.12
-    least_overlap: float = 0.15
-    unsure_overlap: float = 0.5
-    evidence: float = 0.9
-    least_sightings: int = 3
-    travel: float = 1.0
-    patience_s: float = 1.2
-    standing_patience_s: float = 4.0
-    tentative_patience_s: float = 0.25
 
 
 @dataclass(slots=True)
@@ -255,7 +226,7 @@ class Tracker:
             boxes[rows], boxes[near], has_cab=has_cab[rows], others_have_cab=has_cab[near]
         )
         on_better &= worth[rows, None] < worth[near]
-        for row, is_echo in zip(rows, on_better.any(axis=1), strict=True):
+        for row, is_echo in zip(rows, np.any(on_better, axis=1).tolist(), strict=True):
             track = tracks[row]
             track.echoes = track.echoes + 1 if is_echo else max(track.echoes - 1, 0)
 
