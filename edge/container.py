@@ -28,7 +28,7 @@ from edge.health import HealthWriter
 from edge.keeping import BinKeeper
 from edge.measure.stage import Measure
 from edge.passwords import Passwords
-from edge.pipeline import CameraPipeline, Detector
+from edge.pipeline import CameraPipeline, Detector, Stages
 from edge.simulate.source import SimulatedSource
 from edge.simulate.source_uri import parse_source
 from edge.store import BinStore
@@ -154,9 +154,9 @@ def camera_pipeline(
     return CameraPipeline(
         camera=camera,
         capture=capture or container.capture(camera),
-        detector=detector,
-        tracker=container.tracker(),
-        measure=container.measure(camera),
+        stages=Stages(
+            detector=detector, tracker=container.tracker(), measure=container.measure(camera)
+        ),
         stop=container.stop(),
     )
 

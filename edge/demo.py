@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from common.truth import Comparison, Truth, compare, totals
 from edge.annotate import AnnotatedVideo
 from edge.container import EdgeContainer, edge_container
 from edge.count import camera_for, count_source
+from edge.drawing import save_picture
 from edge.simulate.source_uri import parse_source
 from edge.simulate.truth import scene_truth
 from edge.tables import counting, show_comparison
@@ -93,7 +93,7 @@ def _count_scene(scene: DemoScene, container: EdgeContainer, folder: Path) -> De
     ):
         done = count_source(container, camera, video=video, on_progress=on_progress)
         if video.last_picture is not None:
-            cv2.imwrite(str(picture), video.last_picture)
+            save_picture(video.last_picture, picture)
     rows = compare(done.events, truth, duration_s=done.duration_s)
     return DemoResult(scene=scene, rows=tuple(rows), picture=picture)
 

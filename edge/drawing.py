@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from common.errors import ConfigError
 from common.geometry import Direction, Segment
 from common.road_users import RoadUser
 from common.site import Camera, Section
@@ -31,6 +33,20 @@ _INK: Colour = (255, 255, 255)
 _SHADE: Colour = (30, 30, 30)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _ARROW_PX = 26.0
+
+
+def save_picture(image: Image, path: Path) -> None:
+    """Write a picture; the format follows from the suffix.
+
+    Raises:
+        ConfigError: The folder is missing, or the suffix names no picture format.
+    """
+    try:
+        is_written = cv2.imwrite(str(path), image)
+    except cv2.error as error:
+        raise ConfigError(f"picture {path} cannot be written", hint="name a .png file") from error
+    if not is_written:
+        raise ConfigError(f"picture {path} cannot be written", hint="name an existing folder")
 
 
 def draw_sections(

@@ -63,6 +63,21 @@ class _Seen:
     detections: Detections
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stages:
+    """What one camera's frames pass through.
+
+    Attributes:
+        detector: May be shared between cameras.
+        tracker: This camera's own.
+        measure: This camera's own; holds the bins.
+    """
+
+    detector: Detector
+    tracker: Tracker
+    measure: Measure
+
+
 class CameraPipeline:
     """Everything that happens to one camera's frames; iterate it once."""
 
@@ -71,9 +86,7 @@ class CameraPipeline:
         *,
         camera: Camera,
         capture: Iterable[CapturedFrame | Gap],
-        detector: Detector,
-        tracker: Tracker,
-        measure: Measure,
+        stages: Stages,
         stop: threading.Event,
     ) -> None:
         """Prepare; nothing runs yet.
@@ -81,18 +94,16 @@ class CameraPipeline:
         Args:
             camera: Its sections are in pixels of its ``frame_size``.
             capture: Frames and gaps in time order.
-            detector: May be shared between cameras.
-            tracker: This camera's own.
-            measure: This camera's own; holds the bins.
+            stages: What they pass through.
             stop: Ends the iteration when set.
         """
         self._camera = camera
         self._capture = capture
-        self._detector = detector
-        self._tracker = tracker
+        self._detector = stages.detector
+        self._tracker = stages.tracker
         self._stop = stop
         self._last_index = -1
-        self.measure = measure
+        self.measure = stages.measure
 
     def __iter__(self) -> Iterator[Step]:
         """Yield one step per frame or gap, and a last one with what was still held."""

@@ -15,7 +15,7 @@ from edge.capture.background import BackgroundPlate
 from edge.capture.frames import Frame
 from edge.capture.ingestion import CapturedFrame, CaptureSettings
 from edge.container import EdgeContainer
-from edge.drawing import draw_sections
+from edge.drawing import draw_sections, save_picture
 from edge.pipeline import Detector
 
 _EVERY_S = 0.5
@@ -35,8 +35,7 @@ def site_preview(container: EdgeContainer, camera: Camera, output: Path) -> int:
     plate = empty_scene(container, camera)
     hidden = hide_road_users(plate, camera, container.engine())
     draw_sections(plate, camera)
-    if not cv2.imwrite(str(output), plate):
-        raise ConfigError(f"preview {output} cannot be written", hint="name a .png file")
+    save_picture(plate, output)
     return hidden
 
 

@@ -27,7 +27,7 @@ def write_scene(
     if labels is None and truth is None and site is None:
         raise ConfigError(
             "nothing to write, expected one or more of --labels, --truth and --site",
-            hint="its-camera-ai edge simulate 'simulate:road?seed=1&duration=60' --truth truth.json",
+            hint="edge simulate 'simulate:road?seed=1&duration=60' --truth truth.json",
         )
     written = []
     if labels is not None:
