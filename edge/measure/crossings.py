@@ -29,6 +29,10 @@ FORGET_S = 60.0
 """A track without a point for so long is gone, even when nobody said so."""
 
 _TWIN_S = 0.3
+# Two vehicles cannot stand on one spot of a line within this time: at 50 km/h it is the length
+# of a car and half a metre. Vehicles side by side are most of a width apart.
+_SAME_SPOT_S = 0.4
+_SAME_SPOT = 0.35
 _DEPARTED_S = 2.0
 _SWEEP_S = 1.0
 _RECENT_CROSSINGS = 64
@@ -59,10 +63,21 @@ class CountCrossings:
     """Emit a crossing when a track's foot point has changed its side of a line for good."""
 
     def __init__(
-        self, sections: Iterable[Section], ground_plane: GroundPlane | None = None
+        self,
+        sections: Iterable[Section],
+        ground_plane: GroundPlane | None = None,
+        *,
+        frame_size: tuple[int, int] | None = None,
     ) -> None:
-        """Watch the lines among ``sections``; areas are other modules' business."""
-        self._lines = tuple(CountingLine(s) for s in sections if s.segment is not None)
+        """Watch the lines among ``sections``; areas are other modules' business.
+
+        Args:
+            sections: Lines and areas of one camera.
+            ground_plane: For speeds.
+            frame_size: Width and height of the picture: a box that its edge cuts off changes
+                its shape without being hidden by anything.
+        """
+        self._lines = tuple(CountingLine(s, frame_size) for s in sections if s.segment is not None)
         self._ground_plane = ground_plane
         self._followers: dict[int, _Follower] = {}
         self._departed: dict[int, _Follower] = {}
@@ -244,5 +259,11 @@ def _is_twin(held: _Held, other: _Held) -> bool:
         return False
     if cut.is_inferred or rival.is_inferred:
         return is_same_passage(cut, rival)
-    is_together = abs(cut.at_s - rival.at_s) <= _TWIN_S
-    return is_together and is_seen_twice(held.follower.path, other.follower.path)
+    apart_s = abs(cut.at_s - rival.at_s)
+    if apart_s <= _TWIN_S and is_seen_twice(held.follower.path, other.follower.path):
+        return True
+    have_cabs = (
+        held.follower.path.last.road_user.has_cab and other.follower.path.last.road_user.has_cab
+    )
+    is_same_spot = held.line.along(cut, rival) <= _SAME_SPOT
+    return have_cabs and apart_s <= _SAME_SPOT_S and is_same_spot

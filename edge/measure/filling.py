@@ -150,8 +150,10 @@ class FillBins:
             self._close_all()
             newest = None
         if newest is not None and newest < start <= newest + LONGEST_FILL:
-            for passed in range(1, (start - newest) // BIN_WIDTH):
-                self._minute(newest + passed * BIN_WIDTH)
+            # From the minute that is left on: it too may have passed without a frame.
+            for passed in range((start - newest) // BIN_WIDTH):
+                if newest + passed * BIN_WIDTH not in self._parts:
+                    self._minute(newest + passed * BIN_WIDTH)
         if newest is None or start > newest:
             self._newest_minute = start
 

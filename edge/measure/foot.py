@@ -38,6 +38,7 @@ class FootPoint(NamedTuple):
         width: Box width in pixels, above zero.
         height: Box height in pixels, above zero.
         road_user: Class that the track's votes favoured at that moment.
+        score: Confidence of the observation, in [0, 1].
     """
 
     at_s: float
@@ -48,6 +49,7 @@ class FootPoint(NamedTuple):
     width: float
     height: float
     road_user: RoadUser
+    score: float
 
     @property
     def box(self) -> Box:
@@ -83,7 +85,9 @@ class FootPath:
         # A box without an extent would divide by zero; one pixel is the least that is seen.
         width, height = max(x2 - x1, 1.0), max(y2 - y1, 1.0)
         x, y = self._smoothed(point.at_s, raw, height)
-        foot = FootPoint(point.at_s, point.at, x, y, raw, width, height, point.road_user)
+        foot = FootPoint(
+            point.at_s, point.at, x, y, raw, width, height, point.road_user, point.score
+        )
         points = self.points
         points.append(foot)
         while points[0].at_s < point.at_s - PATH_S:

@@ -19,7 +19,8 @@ _GONE_SHARE = 1.0
 
 def was_jolted(path: FootPath, line: CountingLine, cut: Cut) -> bool:
     """True when the road user stood before the cut, stands after it, and is hardly elsewhere."""
-    before, after = [], []
+    before: list[tuple[float, float]] = []
+    after: list[tuple[float, float]] = []
     for point in path.points:
         since_s = point.at_s - cut.at_s
         if _STEP_S <= abs(since_s) <= _AROUND_S:

@@ -157,6 +157,7 @@ class LineWatch:
             at=last.at - timedelta(seconds=back_s),
             foot=Point(last.raw.x - velocity.x * back_s, last.raw.y - velocity.y * back_s),
             width=last.width,
+            height=last.height,
         )
 
     def _go_beyond(self, last: FootPoint, last_beyond: float, point: FootPoint) -> None:
@@ -183,6 +184,7 @@ class LineWatch:
             at=point.at - timedelta(seconds=back_s),
             foot=Point(last.x + share * (point.x - last.x), last.y + share * (point.y - last.y)),
             width=last.width + share * (point.width - last.width),
+            height=last.height + share * (point.height - last.height),
         )
 
     def _has_travelled(self, depth: float) -> bool:
@@ -191,6 +193,8 @@ class LineWatch:
 
     def _is_distortion(self, travel: float) -> bool:
         before, now = self._reference, self._last
+        if self.line.is_cut_off(now):
+            return False
         extent = self.line.extent(before)
         noise = _DISTORTION_NOISE * extent
         if abs(self.line.extent(now) - extent) <= _SHRINK_SHARE * travel + noise:

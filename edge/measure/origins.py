@@ -14,6 +14,9 @@ from edge.measure.line_watch import LineWatch
 LONGEST_BACK_S = 0.4
 """A vehicle is followed back this far: a car's length in town, so hardly from anywhere else."""
 
+# Something that was hidden and comes out is plain to see. What only flickers was not hidden; it
+# was not found, or is not there at all.
+_LEAST_SCORE = 0.4
 _FEWEST_POINTS = 4
 _SHORTEST_S = 0.25
 _LONGEST_S = 0.6
@@ -54,6 +57,8 @@ def cut_before_birth(watch: LineWatch, path: FootPath, *, is_over: bool) -> Verd
     if not is_ready:
         return Verdict(is_open=not is_over)
     points = [p for p in path.points if p.at_s <= first.at_s + _LONGEST_S]
+    if sum(p.score for p in points) < _LEAST_SCORE * len(points):
+        return Verdict(is_open=False)
     velocity = velocity_px(points)
     speed = side * (line.nx * velocity.x + line.ny * velocity.y)
     if speed <= 0 or not _is_steady(watch, points, speed):
@@ -92,5 +97,6 @@ def _back_to_line(watch: LineWatch, points: list[FootPoint], velocity: Point) ->
         at=first.at - timedelta(seconds=back_s),
         foot=foot,
         width=first.width,
+        height=first.height,
         is_inferred=True,
     )

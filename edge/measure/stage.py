@@ -43,7 +43,7 @@ class Measure:
         self._area_by_name = {area.name: area for area in self._areas}
         self._flow_areas = {f.start for f in camera.flows} | {f.end for f in camera.flows}
         self._flow_areas &= set(self._area_by_name)
-        self._crossings = CountCrossings(camera.sections, self._plane)
+        self._crossings = CountCrossings(camera.sections, self._plane, frame_size=camera.frame_size)
         self._flows = RecordFlows(camera.flows, self._plane)
         self._movements = CountMovements(camera.flows)
         self._headways = MeasureHeadways()
