@@ -153,7 +153,8 @@ class MeshBuilder:
         u = np.cross(along, helper)
         u /= np.linalg.norm(u)
         v = np.cross(along, u)
-        sides = 4 if self.coarse else 6
+        is_limb = np.linalg.norm(b - a) > 2 * max(radii_m)
+        sides = 4 if self.coarse and is_limb else 6
         turns = (np.arange(sides) + 0.5) * 2 * np.pi / sides
         circle = np.outer(np.cos(turns), u) + np.outer(np.sin(turns), v)
         stations = [
@@ -162,7 +163,7 @@ class MeshBuilder:
             (b, radii_m[1]),
             (b + along * radii_m[1] * 0.8, radii_m[1] * 0.55),
         ]
-        if self.coarse:
+        if self.coarse and is_limb:
             stations = [(stations[0][0], radii_m[0]), (stations[3][0], radii_m[1])]
         rings = [
             [(float(p[0]), float(p[1]), float(p[2])) for p in centre + circle * radius]
