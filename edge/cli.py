@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from common.truth import compare, load_truth
+from edge import agent_commands
 from edge.annotate import AnnotatedVideo
 from edge.benchmark import benchmark as run_benchmark
 from edge.benchmark import benchmark_camera
@@ -26,6 +27,9 @@ from edge.tables import counting, show_comparison, show_count
 app = typer.Typer(
     help="Count road users from a clip, a camera or a simulated junction.", no_args_is_help=True
 )
+
+app.command()(agent_commands.run)
+app.command()(agent_commands.doctor)
 
 Source = Annotated[
     str,

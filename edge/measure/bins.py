@@ -40,6 +40,8 @@ class SectionBin:
         headways: Number of measured headways.
         headway_sum_s: Their sum, seconds.
         headway_least_s: The shortest, seconds.
+        time_gaps: Number of measured time gaps (rear of the leader to front of the follower).
+        time_gap_sum_s: Their sum, seconds.
         inferred: How many of the counted were hidden at the line itself.
     """
 
@@ -51,6 +53,8 @@ class SectionBin:
     headways: int = 0
     headway_sum_s: float = 0.0
     headway_least_s: float | None = None
+    time_gaps: int = 0
+    time_gap_sum_s: float = 0.0
     inferred: int = 0
 
     @property
@@ -78,6 +82,9 @@ class SectionBin:
                 self.headway_sum_s / self.headways if self.headways else None
             ),
             "headway_least_s": _rounded(self.headway_least_s),
+            "time_gap_mean_s": _rounded(
+                self.time_gap_sum_s / self.time_gaps if self.time_gaps else None
+            ),
         }
 
 
@@ -129,7 +136,7 @@ class MinuteBin:
         camera_id: Camera.
         start: Aligned start, aware UTC.
         part: 0, or higher for what arrived after the minute was handed on (late events, a
-            clock set back). Parts of one minute add up; see ``merged``.
+            clock set back). Parts of one minute add up.
         width_s: Length of the bin, seconds.
         coverage_s: Seconds of it that were watched with usable pictures.
         frames_seen: Frames measured.

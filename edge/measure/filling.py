@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from common.timing import bin_start
 from edge.measure.bins import BIN_WIDTH, MinuteBin
 from edge.measure.events import Conflict, Crossing, FlowPassage, Incident
+from edge.measure.headway import Spacing
 from edge.measure.tally import Layout, MinuteTally
 
 LATENESS = timedelta(seconds=5)
@@ -83,9 +84,9 @@ class FillBins:
         """The tally that takes what happened at ``at``."""
         return self._minute(at)
 
-    def add_crossing(self, crossing: Crossing, headway_s: float | None = None) -> None:
+    def add_crossing(self, crossing: Crossing, spacing: Spacing | None = None) -> None:
         """Sort a crossing in by the moment it happened."""
-        self._minute(crossing.at).add_crossing(crossing, headway_s)
+        self._minute(crossing.at).add_crossing(crossing, spacing)
 
     def add_passage(self, passage: FlowPassage) -> None:
         """Sort a passage in by the moment it ended."""

@@ -18,6 +18,7 @@ from edge.measure.events import (
     Incident,
     IncidentKind,
 )
+from edge.measure.headway import Spacing
 from edge.measure.statistics import histogram
 
 _FULL_COVERAGE_SHARE = 0.95
@@ -40,6 +41,7 @@ class _SectionTally:
     counts: list[int] = field(default_factory=lambda: [0] * len(ROAD_USERS))
     speeds_kmh: list[float] = field(default_factory=list)
     headways_s: list[float] = field(default_factory=list)
+    gaps_s: list[float] = field(default_factory=list)
     inferred: int = 0
 
 
@@ -103,7 +105,7 @@ class MinuteTally:
         else:
             self._gaps.append((from_s, to_s))
 
-    def add_crossing(self, crossing: Crossing, headway_s: float | None) -> None:
+    def add_crossing(self, crossing: Crossing, spacing: Spacing | None) -> None:
         """Count one road user over a line."""
         self._has_events = True
         tally = self._sections.setdefault((crossing.section, crossing.direction), _SectionTally())
@@ -111,8 +113,10 @@ class MinuteTally:
         tally.inferred += crossing.is_inferred
         if crossing.speed is not None:
             tally.speeds_kmh.append(crossing.speed.kmh)
-        if headway_s is not None:
-            tally.headways_s.append(headway_s)
+        if spacing is not None:
+            tally.headways_s.append(spacing.headway_s)
+            if spacing.gap_s is not None:
+                tally.gaps_s.append(spacing.gap_s)
 
     def add_passage(self, passage: FlowPassage) -> None:
         """Count one road user on a flow."""
@@ -191,6 +195,8 @@ class MinuteTally:
             headways=len(tally.headways_s),
             headway_sum_s=sum(tally.headways_s),
             headway_least_s=min(tally.headways_s, default=None),
+            time_gaps=len(tally.gaps_s),
+            time_gap_sum_s=sum(tally.gaps_s),
             inferred=tally.inferred,
         )
 

@@ -16,6 +16,7 @@ from common.road_users import ROAD_USERS, RoadUser
 from edge.measure.bins import MinuteBin, Quality, added
 from edge.measure.events import Crossing, Speed
 from edge.measure.filling import FillBins, FrameAccount
+from edge.measure.headway import Spacing
 from edge.measure.tally import Layout
 
 pytestmark = pytest.mark.unit
@@ -221,13 +222,16 @@ def test_speeds_and_headways_are_summed_up() -> None:
     bins.see(account(0))
 
     bins.add_crossing(crossing(1, speed=Speed(kmh=42, error_kmh=2)))
-    bins.add_crossing(crossing(4, speed=Speed(kmh=48, error_kmh=2)), headway_s=3.0)
+    bins.add_crossing(
+        crossing(4, speed=Speed(kmh=48, error_kmh=2)), spacing=Spacing(headway_s=3.0, gap_s=2.5)
+    )
     (minute,) = bins.finish()
     north = minute.sections[0]
 
     assert north.speeds == ((40, 1), (45, 1))
     assert north.speed_mean_kmh == pytest.approx(45)
     assert (north.headways, north.headway_least_s) == (1, 3.0)
+    assert north.to_dict()["time_gap_mean_s"] == 2.5
 
 
 def test_a_bin_is_plain_json() -> None:

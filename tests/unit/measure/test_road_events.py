@@ -11,7 +11,7 @@ from common.geometry import Direction, Point
 from common.road_users import RoadUser
 from common.site import Camera, Flow, Movement
 from edge.measure.bins import MinuteBin
-from edge.measure.events import ConflictKind, Crossing, IncidentKind
+from edge.measure.events import ConflictKind, Crossing, IncidentKind, Speed
 from edge.measure.flows import RecordFlows
 from edge.measure.headway import MeasureHeadways
 from edge.measure.incidents import IncidentLimits
@@ -113,7 +113,29 @@ def test_headway_is_the_time_between_vehicles_of_one_stream() -> None:
         crossing("a", 900),
     ]
 
-    assert [headways.update(c) for c in stream] == [None, None, None, 2.5, None]
+    found = [spacing and spacing.headway_s for spacing in map(headways.update, stream)]
+    assert found == [None, None, None, 2.5, None]
+
+
+@pytest.mark.parametrize(
+    ("leader_kmh", "gap_s"),
+    [
+        pytest.param(32.4, 1.5, id="4.5 m at 9 m/s take half a second"),
+        pytest.param(None, None, id="unknown speed, unknown gap"),
+        pytest.param(0.5, None, id="a leader that stands has no time of its own"),
+    ],
+)
+def test_the_gap_is_the_headway_without_the_leaders_own_length(
+    leader_kmh: float | None, gap_s: float | None
+) -> None:
+    headways = MeasureHeadways()
+    speed = None if leader_kmh is None else Speed(kmh=leader_kmh, error_kmh=1)
+    headways.update(replace(crossing("a", 10), speed=speed))
+
+    spacing = headways.update(crossing("a", 12))
+
+    assert spacing is not None
+    assert spacing.gap_s == (None if gap_s is None else pytest.approx(gap_s))
 
 
 def test_occupancy_dwell_and_queue_of_an_approach() -> None:
