@@ -163,8 +163,13 @@ def camera_pipeline(
 
 def agent_container(config: EdgeConfig) -> EdgeContainer:
     """A container with the settings of an agent."""
-    container = edge_container(model=config.model, backend=config.backend, threads=config.threads)
-    container.config.update({"secrets_file": config.secrets_file})
+    container = edge_container(
+        model=config.model,
+        backend=config.backend,
+        threads=config.threads,
+        engine_cache=config.data_folder / "engines",
+    )
+    container.config.from_dict({"secrets_file": config.secrets_file})
     return container
 
 

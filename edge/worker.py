@@ -118,12 +118,14 @@ class CameraWorker:
             now_s = self._clock.monotonic_s()
             status = capture.status if capture else None
             state, reason, advice = self._explained(state, status, no_progress_s)
+            if not reason and self._keeper.trouble:
+                reason, advice = self._keeper.trouble, "free disk space, or replace the disk"
             before, self._reported = self._reported, _Reported.of(now_s, self._frames, status)
             is_running = state is CameraState.RUNNING
             return CameraHealth(
                 camera_id=self.camera_id,
                 state=state,
-                reason=reason or self._keeper.trouble,
+                reason=reason,
                 advice=advice,
                 fps=self._reported.fps(before) if is_running else 0.0,
                 last_frame_age_s=None if self._frame_s is None else now_s - self._frame_s,

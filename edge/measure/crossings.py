@@ -34,6 +34,7 @@ _TWIN_S = 0.3
 _SAME_SPOT_S = 0.4
 _SAME_SPOT = 0.35
 _DEPARTED_S = 2.0
+_UNWATCHED_S = 2.0
 _SWEEP_S = 1.0
 _RECENT_CROSSINGS = 64
 
@@ -84,6 +85,7 @@ class CountCrossings:
         self._held: list[_Held] = []
         self._recent: deque[_Held] = deque(maxlen=_RECENT_CROSSINGS)
         self._now_s: float | None = None
+        self._watching_since_s = 0.0
         self._swept_s = 0.0
 
     @property
@@ -106,6 +108,8 @@ class CountCrossings:
         if steps_back and frame.captured_s >= (self._now_s or 0.0) - LATE_FRAME_S:
             self._end(frame.ended)
             return self._release(everything=False)
+        if self._now_s is None or abs(frame.captured_s - self._now_s) > _UNWATCHED_S:
+            self._watching_since_s = frame.captured_s
         self._now_s = frame.captured_s
         arriving: dict[int, list[TrackPoint]] = {}
         for point in frame.points:
@@ -176,7 +180,8 @@ class CountCrossings:
             return
         follower.is_newborn = False
         for watch, verdict in zip(follower.watches, verdicts, strict=True):
-            if verdict.cut is not None:
+            # Before the first frame nobody was hidden; nobody was watching.
+            if verdict.cut is not None and verdict.cut.at_s >= self._watching_since_s:
                 self._hold(watch.line, verdict.cut, follower)
 
     def _hold(self, line: CountingLine, cut: Cut, follower: _Follower) -> None:

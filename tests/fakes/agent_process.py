@@ -7,6 +7,9 @@ ten seconds before a full minute. It prints AHEAD_S, so that the next process ca
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from common.cli import run
 from common.site import load_site
@@ -18,7 +21,7 @@ from tests.fakes.clocks import SkippingClock
 from tests.fakes.simulated_engine import SimulatedEngine
 
 
-def main(config_file: str, ahead_s: str = "") -> None:
+def main(config_file: str, ahead_s: Annotated[str, typer.Argument()] = "") -> None:
     config = load_config(Path(config_file))
     container = agent_container(config)
     cameras = load_site(config.site_file).cameras
@@ -34,4 +37,6 @@ def main(config_file: str, ahead_s: str = "") -> None:
 
 
 if __name__ == "__main__":
-    run(lambda args: main(*sys.argv[1:]))  # type: ignore[arg-type]
+    app = typer.Typer()
+    app.command()(main)
+    run(app)
