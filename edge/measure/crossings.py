@@ -12,7 +12,7 @@ from common.site import Section
 from edge.measure.counting_lines import CountingLine, Cut
 from edge.measure.events import Crossing
 from edge.measure.foot import FootPath
-from edge.measure.identity import find_predecessor, is_same_passage, is_seen_twice
+from edge.measure.identity import find_predecessor, is_attached, is_same_passage, is_seen_twice
 from edge.measure.jolts import has_gone_on, was_jolted
 from edge.measure.line_watch import LineWatch
 from edge.measure.origins import cut_before_birth
@@ -33,6 +33,9 @@ _TWIN_S = 0.3
 # of a car and half a metre. Vehicles side by side are most of a width apart.
 _SAME_SPOT_S = 0.4
 _SAME_SPOT = 0.35
+# A driver keeps a second and more to the one in front, hardly anybody less than this. Two
+# tracks that follow closer and never come apart are the cab and the bed of one lorry.
+_ATTACHED_S = 0.8
 _DEPARTED_S = 2.0
 _UNWATCHED_S = 2.0
 _SWEEP_S = 1.0
@@ -265,10 +268,10 @@ def _is_twin(held: _Held, other: _Held) -> bool:
     if cut.is_inferred or rival.is_inferred:
         return is_same_passage(cut, rival)
     apart_s = abs(cut.at_s - rival.at_s)
-    if apart_s <= _TWIN_S and is_seen_twice(held.follower.path, other.follower.path):
+    ours, theirs = held.follower.path, other.follower.path
+    if apart_s <= _TWIN_S and is_seen_twice(ours, theirs):
         return True
-    have_cabs = (
-        held.follower.path.last.road_user.has_cab and other.follower.path.last.road_user.has_cab
-    )
-    is_same_spot = held.line.along(cut, rival) <= _SAME_SPOT
-    return have_cabs and apart_s <= _SAME_SPOT_S and is_same_spot
+    have_cabs = ours.last.road_user.has_cab and theirs.last.road_user.has_cab
+    if not have_cabs or held.line.along(cut, rival) > _SAME_SPOT:
+        return False
+    return apart_s <= _SAME_SPOT_S or (apart_s <= _ATTACHED_S and is_attached(ours, theirs))

@@ -6,7 +6,7 @@ road user would be lost or counted twice; these rules judge by motion alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import hypot
 
 from common.geometry import Box, Point
@@ -26,6 +26,8 @@ _LEAST_COSINE = 0.5
 # Two detections of one vehicle overlap almost wholly; two vehicles side by side never do.
 _TWIN_OVERLAP = 0.7
 _TWIN_TIME_S = 0.02
+_FEWEST_TOGETHER = 3
+_TOUCH_SHARE = 0.1
 _SAME_CUT_S = 0.7
 _SAME_CUT_WIDTHS = 0.75
 
@@ -56,17 +58,32 @@ def find_predecessor(points: Sequence[TrackPoint], paths: Iterable[FootPath]) ->
 
 def is_seen_twice(path: FootPath, other: FootPath) -> bool:
     """True when two tracks overlap so much, whenever both are seen, that they are one vehicle."""
-    overlaps = []
+    overlaps = [_overlap(a.box, b.box) for a, b in _together(path, other)]
+    return bool(overlaps) and sum(overlaps) / len(overlaps) > _TWIN_OVERLAP
+
+
+def is_attached(path: FootPath, other: FootPath) -> bool:
+    """True when two tracks touch whenever both are seen, as the cab and the bed of one lorry do."""
+    pairs = list(_together(path, other))
+    return len(pairs) >= _FEWEST_TOGETHER and all(_touch(a.box, b.box) for a, b in pairs)
+
+
+def _together(path: FootPath, other: FootPath) -> Iterator[tuple[FootPoint, FootPoint]]:
+    """Points of two paths at the same moments."""
     theirs = iter(other.points)
     twin = next(theirs, None)
     for point in path.points:
         while twin is not None and twin.at_s < point.at_s - _TWIN_TIME_S:
             twin = next(theirs, None)
         if twin is None:
-            break
+            return
         if twin.at_s <= point.at_s + _TWIN_TIME_S:
-            overlaps.append(_overlap(point.box, twin.box))
-    return bool(overlaps) and sum(overlaps) / len(overlaps) > _TWIN_OVERLAP
+            yield point, twin
+
+
+def _touch(a: Box, b: Box) -> bool:
+    reach = _TOUCH_SHARE * min(a.height, b.height)
+    return min(a.x2, b.x2) - max(a.x1, b.x1) > 0 and min(a.y2, b.y2) - max(a.y1, b.y1) > -reach
 
 
 def is_same_passage(cut: Cut, other: Cut) -> bool:
