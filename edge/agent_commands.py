@@ -19,9 +19,9 @@ import typer
 from common.errors import ConflictError, UnreachableError
 from common.logs import LogLevel, set_up_logs
 from common.site import load_site
+from edge.checks.doctor import Verdict, examine, exit_code
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container, edge_agent, open_store
-from edge.doctor import Verdict, examine, exit_code
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", help="The agent's configuration (edge.yaml).")

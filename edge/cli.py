@@ -13,16 +13,16 @@ from rich.console import Console
 
 from common.truth import compare, load_truth
 from edge import agent_commands
-from edge.annotate import AnnotatedVideo
-from edge.benchmark import benchmark as run_benchmark
-from edge.benchmark import benchmark_camera
 from edge.container import BACKENDS, edge_container
-from edge.count import camera_for, count_source
-from edge.demo import is_exact, run_demo
-from edge.preview import site_preview
-from edge.report import to_report, write_events, write_report
-from edge.scene_files import write_scene
-from edge.tables import counting, show_comparison, show_count
+from edge.counting.annotate import AnnotatedVideo
+from edge.counting.benchmark import benchmark as run_benchmark
+from edge.counting.benchmark import benchmark_camera
+from edge.counting.count import camera_for, count_source
+from edge.counting.demo import is_exact, run_demo
+from edge.counting.preview import site_preview
+from edge.counting.report import to_report, write_events, write_report
+from edge.counting.scene_files import write_scene
+from edge.counting.tables import counting, show_comparison, show_count
 
 app = typer.Typer(
     help="Count road users from a clip, a camera or a simulated junction.", no_args_is_help=True

@@ -25,14 +25,14 @@ from edge.detect.models import ModelFile, find_model
 from edge.detect.onnx_backend import Device, OnnxBackend
 from edge.detect.tensorrt_backend import TensorRtBackend
 from edge.health import HealthWriter
-from edge.keeping import BinKeeper
+from edge.keeping.keeper import BinKeeper
+from edge.keeping.store import BinStore
+from edge.keeping.stored import StoreLimits
 from edge.measure.stage import Measure
 from edge.passwords import Passwords
 from edge.pipeline import CameraPipeline, Detector, Stages
 from edge.simulate.source import SimulatedSource
 from edge.simulate.source_uri import parse_source
-from edge.store import BinStore
-from edge.stored import StoreLimits
 from edge.track.tracker import Tracker
 from edge.worker import CameraWorker, OpenedCamera
 

@@ -17,7 +17,7 @@ from typing import Any
 from common.logs import without_credentials
 from common.timing import Clock
 from edge.capture.outages import GapReason
-from edge.stored import Loss
+from edge.keeping.stored import Loss
 
 _MOST_TEXT = 300
 

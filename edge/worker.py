@@ -13,7 +13,7 @@ from common.site import Camera
 from common.timing import Clock
 from edge.capture.ingestion import CaptureStatus
 from edge.health import ADVICE, CameraHealth, CameraState
-from edge.keeping import BinKeeper
+from edge.keeping.keeper import BinKeeper
 from edge.measure.bins import BIN_WIDTH
 from edge.measure.stage import Measure
 from edge.pipeline import CameraPipeline, Step

@@ -16,7 +16,7 @@ MAX_LONG_SHARE = 0.05
 MAX_PARAMETERS = 5
 
 # One parameter per command line option.
-COMMAND_FILES = ("cli.py", "*_cli.py", "commands*.py")
+COMMAND_FILES = ("cli.py", "*_commands.py")
 
 # The supervisor restarts what failed, whatever the failure was.
 BROAD_EXCEPT_FILES = ("edge/agent.py",)

@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "site.yaml").write_text(SITE)
     (tmp_path / "outside.yaml").write_text(SITE.replace("600, 200", "700, 200"))
     (tmp_path / "no_size.yaml").write_text(SITE.replace("    frame_size: [640, 360]\n", ""))
-    (tmp_path / "no_line.yaml").write_text(SITE.split("    sections")[0])
+    (tmp_path / "no_line.yaml").write_text(SITE.split("    sections", maxsplit=1)[0])
     (tmp_path / "typo.yaml").write_text(SITE.replace("sections", "sektions"))
     (tmp_path / "text.mp4").write_text("this is not a video\n" * 100)
     (tmp_path / "empty.mp4").touch()

@@ -9,7 +9,7 @@ from dependency_injector import providers
 
 from common.site import Camera
 from edge.container import EdgeContainer, edge_container
-from edge.count import camera_for
+from edge.counting.count import camera_for
 from edge.simulate.source_uri import parse_source
 from tests.fakes.simulated_engine import SimulatedEngine
 

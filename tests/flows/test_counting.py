@@ -9,13 +9,13 @@ import cv2
 import pytest
 
 from common.truth import Truth, compare, totals
-from edge.annotate import AnnotatedVideo
-from edge.count import count_source
-from edge.preview import site_preview
-from edge.report import to_report, write_events, write_report
+from edge.counting.annotate import AnnotatedVideo
+from edge.counting.count import count_source
+from edge.counting.preview import site_preview
+from edge.counting.report import to_report, write_events, write_report
+from edge.counting.tables import show_comparison, show_count
 from edge.simulate.source_uri import parse_source
 from edge.simulate.truth import scene_truth
-from edge.tables import show_comparison, show_count
 from tests.flows.conftest import Seeing
 
 ROAD = "simulate:road?seed=1&duration=20&size=640x360&vehicles=12"

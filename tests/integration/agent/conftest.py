@@ -18,7 +18,7 @@ from edge.capture.ingestion import CaptureSettings
 from edge.capture.reconnecting import BackOff
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container, edge_agent, open_store
-from edge.stored import StoredBin
+from edge.keeping.stored import StoredBin
 from tests.fakes.clocks import SkippingClock
 from tests.integration.capture.conftest import access_units, gstreamer_server, rtsp_server
 

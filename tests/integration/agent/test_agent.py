@@ -22,11 +22,11 @@ from edge.capture.reconnecting import BackOff
 from edge.detect.detections import Detections
 from edge.detect.engine import Request
 from edge.health import CameraHealth, CameraState, HealthWriter
-from edge.keeping import BinKeeper
+from edge.keeping.keeper import BinKeeper
+from edge.keeping.store import BinStore
+from edge.keeping.stored import StoreLimits
 from edge.measure.stage import Measure
 from edge.pipeline import CameraPipeline, Stages
-from edge.store import BinStore
-from edge.stored import StoreLimits
 from edge.track.tracker import Tracker
 from edge.worker import CameraWorker, OpenedCamera
 from tests.fakes.clocks import StandingClock

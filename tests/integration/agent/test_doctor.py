@@ -15,10 +15,10 @@ import yaml
 from typer.testing import CliRunner
 
 from edge.agent_commands import doctor
-from edge.doctor import Finding, Verdict, examine, exit_code
+from edge.checks.doctor import Finding, Verdict, examine, exit_code
+from edge.keeping.store import BinStore
+from edge.keeping.stored import StoreLimits
 from edge.measure.bins import MinuteBin, Quality
-from edge.store import BinStore
-from edge.stored import StoreLimits
 from tests.fakes.clocks import StandingClock
 from tests.fakes.tiny_onnx import write_tiny_onnx
 from tests.integration.capture.conftest import RtspServer

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.keeping import MOST_WAITING, BinKeeper
+from edge.keeping.keeper import MOST_WAITING, BinKeeper
+from edge.keeping.store import BinStore
+from edge.keeping.stored import StoreLimits
 from edge.measure.bins import MinuteBin, Quality
-from edge.store import BinStore
-from edge.stored import StoreLimits
 from tests.fakes.clocks import StandingClock
 
 pytestmark = pytest.mark.integration

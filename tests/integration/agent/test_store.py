@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigError, UnreachableError
+from edge.keeping.store import BinStore
+from edge.keeping.stored import StoreLimits
 from edge.measure.bins import MinuteBin, Quality
-from edge.store import BinStore
-from edge.stored import StoreLimits
 from tests.fakes.clocks import StandingClock
 
 pytestmark = pytest.mark.integration

@@ -70,21 +70,27 @@ def test_different_networks_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quality", "alpha"),
+    ("quality", "refused", "alpha"),
     [
-        pytest.param({0: 0.5, 1: 0.6, 2: 0.7, 3: 0.65, 4: 0.6}, 0.5, id="best in the middle"),
-        pytest.param({0: 0.5, 1: 0.4, 2: 0.3, 3: 0.3, 4: 0.3}, 0.0, id="every point worse"),
-        pytest.param({0: 0.5, 1: 0.51, 2: 0.52, 3: 0.53, 4: 0.9}, 1.0, id="best at the end"),
+        pytest.param([0.5, 0.6, 0.7, 0.65, 0.6], (), 0.5, id="best in the middle"),
+        pytest.param([0.5, 0.6, 0.7, 0.65, 0.6], (0.5,), 0.75, id="best one vetoed"),
+        pytest.param([0.5, 0.4, 0.3, 0.3, 0.3], (), 0.0, id="every point worse"),
+        pytest.param([0.5, 0.51, 0.52, 0.53, 0.9], (), 1.0, id="best at the end"),
+        pytest.param([0.5, 0.6, 0.4, 0.4, 0.4], (0.25,), 0.0, id="the only better one vetoed"),
     ],
 )
-def test_the_best_point_without_a_loss_is_chosen(quality: dict[int, float], alpha: float) -> None:
+def test_the_best_accepted_point_is_chosen(
+    quality: list[float], refused: tuple[float, ...], alpha: float
+) -> None:
     chosen, tried = choose_alpha(
         model_with(0.0),
         model_with(4.0),
         alphas=(0.25, 0.5, 0.75, 1.0),
         score=lambda model: scored(quality[round(weight_of(model))]),
-        least_boxes=1,
+        accept=lambda asked, _: asked not in refused,
     )
 
-    assert chosen.alpha == alpha
-    assert [choice.alpha for choice in tried] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert chosen == alpha
+    assert [choice.gain for choice in tried] == sorted(
+        (choice.gain for choice in tried), reverse=True
+    )

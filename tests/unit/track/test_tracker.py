@@ -60,9 +60,7 @@ def test_an_unsure_box_that_travels_becomes_a_track_with_all_its_past() -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize("fps", [pytest.param(f, id=f"{f} fps") for f in (5, 10, 25, 60)])
 def test_the_frame_rate_does_not_change_who_is_who(fps: int) -> None:
-    two_lanes = {
-        t: [driving(t), (CAR, 0.8, box(500 - 100 * t, 300))] for t in times_s(4, fps=fps)
-    }
+    two_lanes = {t: [driving(t), (CAR, 0.8, box(500 - 100 * t, 300))] for t in times_s(4, fps=fps)}
 
     assert len(ids(follow(two_lanes))) == 2
 

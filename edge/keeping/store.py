@@ -20,9 +20,9 @@ import structlog
 
 from common.errors import UnreachableError
 from common.timing import Clock
+from edge.keeping.store_file import is_damage, move_aside, open_database
+from edge.keeping.stored import Loss, StoredBin, StoreLimits
 from edge.measure.bins import MinuteBin
-from edge.store_file import is_damage, move_aside, open_database
-from edge.stored import Loss, StoredBin, StoreLimits
 
 _MOST_AGED_PER_ADD = 200
 """A clock that is far ahead for a moment must not empty the store."""

@@ -11,8 +11,8 @@ import structlog
 
 from common.errors import UnreachableError
 from common.timing import Clock
+from edge.keeping.store import BinStore
 from edge.measure.bins import MinuteBin
-from edge.store import BinStore
 
 MOST_WAITING = 24 * 60
 """Bins held in memory while the disk refuses them; a day."""

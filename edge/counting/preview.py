@@ -15,7 +15,7 @@ from edge.capture.background import BackgroundPlate
 from edge.capture.frames import Frame
 from edge.capture.ingestion import CapturedFrame, CaptureSettings
 from edge.container import EdgeContainer
-from edge.drawing import draw_sections, save_picture
+from edge.counting.drawing import draw_sections, save_picture
 from edge.pipeline import Detector
 
 _EVERY_S = 0.5

@@ -12,8 +12,8 @@ from rich.table import Table
 from common.geometry import Direction
 from common.road_users import ROAD_USERS
 from common.truth import Comparison, totals
-from edge.count import Progress as OnProgress
-from edge.report import Count
+from edge.counting.count import Progress as OnProgress
+from edge.counting.report import Count
 
 _ARROW = {Direction.RIGHT: "right", Direction.LEFT: "left"}
 

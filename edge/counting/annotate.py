@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from common.errors import ConfigError
 from common.geometry import Direction
 from common.site import Camera
-from edge.drawing import draw_road_users, draw_sections
+from edge.counting.drawing import draw_road_users, draw_sections
 from edge.pipeline import Step
 
 _TIME_BASE = Fraction(1, 90_000)

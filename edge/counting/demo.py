@@ -11,13 +11,13 @@ from rich.table import Table
 
 from common.site import Camera
 from common.truth import Comparison, Truth, compare, totals
-from edge.annotate import AnnotatedVideo
 from edge.container import EdgeContainer, edge_container
-from edge.count import camera_for, count_source
-from edge.drawing import save_picture
+from edge.counting.annotate import AnnotatedVideo
+from edge.counting.count import camera_for, count_source
+from edge.counting.drawing import save_picture
+from edge.counting.tables import counting, show_comparison
 from edge.simulate.source_uri import parse_source
 from edge.simulate.truth import scene_truth
-from edge.tables import counting, show_comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from edge.capture.ingestion import CaptureSettings, DataIngestionPipeline
 from edge.capture.opening import open_source
 from edge.capture.outages import Gap
 from edge.container import SCHEMES, EdgeContainer, camera_pipeline
-from edge.count import camera_for
+from edge.counting.count import camera_for
 from edge.simulate.source_uri import is_simulated
 
 _BARE_S = 4.0

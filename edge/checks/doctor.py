@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common.errors import ItsError, UnreachableError
 from common.site import Camera, Site, load_site
-from edge.box_checks import clock_state, disk_state, store_state
-from edge.camera_checks import Look, detect_s, look_at_camera
+from edge.checks.box_checks import clock_state, disk_state, store_state
+from edge.checks.camera_checks import Look, detect_s, look_at_camera
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container
 

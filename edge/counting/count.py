@@ -10,10 +10,10 @@ from common.errors import ConfigError
 from common.logs import without_credentials
 from common.site import Camera, load_site
 from common.truth import load_truth
-from edge.annotate import AnnotatedVideo
 from edge.capture.ingestion import CaptureSettings, CaptureStatus
 from edge.container import EdgeContainer, camera_pipeline
-from edge.report import Count
+from edge.counting.annotate import AnnotatedVideo
+from edge.counting.report import Count
 from edge.simulate.site_camera import scene_camera
 from edge.simulate.source_uri import is_simulated, parse_source
 

@@ -1,0 +1,1 @@
+"""A box and its cameras → what is wrong and what to do."""

@@ -1,0 +1,1 @@
+"""One source, start to end: counts, pictures, comparisons."""

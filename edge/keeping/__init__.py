@@ -1,0 +1,1 @@
+"""Bins → a bounded store on the box that survives power cuts."""
