@@ -10,12 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import ConfigError
 from common.geometry import Direction, GroundPlane, Point, Polygon, Segment
-from common.ids import PATTERN_MEANINGS, Label, Slug
+from common.ids import Label, Slug
+from common.settings_files import read_settings
 
 Coordinate = tuple[float, float]
 
@@ -189,82 +189,16 @@ def load_site(path: Path) -> Site:
     Raises:
         ConfigError: Missing, not YAML, or not a valid site; one line per mistake.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"site file {path} does not exist", hint="give its path with --site"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"site file {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"site file {path} is not YAML: {' '.join(str(error).split())}"
-        ) from error
-    if repeated := _repeated_keys(text):
-        raise ConfigError(
-            f"site file {path}: {'; '.join(repeated)}",
-            hint="join the two, the first would be ignored",
-        )
-    try:
-        return Site.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(
-            f"site file {path}: {explain(error)}",
-            hint="see docs/technician.md for every key of the site file",
-        ) from error
-
-
-def explain(error: ValidationError) -> str:
-    """Pydantic's findings as one line: key, expectation, value."""
-    findings = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"]) or "file"
-        message = item["msg"].removeprefix("Value error, ")
-        shown = repr(item["input"])
-        if item["type"] == "missing":
-            findings.append(f"{key} is missing")
-        elif item["type"] == "extra_forbidden":
-            findings.append(f"{key} is not a known key")
-        elif item["type"] == "value_error":
-            findings.append(f"{key}: {message}" if item["loc"] else message)
-        elif item["type"] == "string_pattern_mismatch":
-            pattern = item["ctx"]["pattern"]
-            findings.append(f"{key} is {shown}, expected {PATTERN_MEANINGS.get(pattern, pattern)}")
-        else:
-            value = shown if len(shown) <= 60 else f"{shown[:57]}..."
-            findings.append(f"{key} is {value}, {message[:1].lower()}{message[1:]}")
-    return "; ".join(findings)
+    return read_settings(
+        path,
+        Site,
+        name="site file",
+        option="--site",
+        hint="see docs/technician.md for every key of the site file",
+    )
 
 
 def _refuse_repeated(what: str, names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{what} {name!r} is named {names.count(name)} times, expected once")
-
-
-def _repeated_keys(text: str) -> list[str]:
-    """Keys that one YAML mapping holds twice; the loader would silently keep the last."""
-    findings = []
-    nodes = [yaml.compose(text, Loader=yaml.SafeLoader)]
-    seen = set()
-    while nodes:
-        node = nodes.pop()
-        if id(node) in seen:  # an alias leads back to its anchor
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            nodes += node.value
-        elif isinstance(node, yaml.MappingNode):
-            lines: dict[str, int] = {}
-            for key, value in node.value:
-                line = key.start_mark.line + 1
-                if key.value in lines and isinstance(key, yaml.ScalarNode):
-                    findings.append(
-                        f"key {key.value!r} on line {line} is already on line {lines[key.value]}"
-                    )
-                elif isinstance(key, yaml.ScalarNode):
-                    lines[key.value] = line
-                nodes.append(value)
-    return findings

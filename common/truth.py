@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common.errors import ConfigError
 from common.geometry import Direction
 from common.road_users import RoadUser
-from common.site import Camera, Section, explain
+from common.settings_files import explain
+from common.site import Camera, Section
 
 TOLERANCE_S = 1.0
 """Hand-counted times are good to half a second, ours to a frame."""

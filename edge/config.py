@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import ConfigError
 from common.ids import Slug
-from common.site import Camera, Site, explain
+from common.settings_files import read_settings
+from common.site import Camera, Site
 
 _HINT = "see docs/edge.example.yaml for every key of the agent's configuration"
 
@@ -97,22 +97,7 @@ def load_config(path: Path) -> EdgeConfig:
     Raises:
         ConfigError: Missing, not YAML, or not valid; one line with every mistake.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"configuration {path} does not exist", hint="give its path with --config"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"configuration {path} is not YAML: {' '.join(str(error).split())}", hint=_HINT
-        ) from error
-    try:
-        config = EdgeConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"configuration {path}: {explain(error)}", hint=_HINT) from error
+    config = read_settings(path, EdgeConfig, name="configuration", option="--config", hint=_HINT)
     return _from_folder(config, path.resolve().parent)
 
 

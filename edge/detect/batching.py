@@ -151,16 +151,26 @@ class BatchingDetector:
 
     def _serve(self) -> None:
         while batch := self._next_batch():
-            running = self._runner.submit(
-                self._engine.detect_batch, [waiting.request for waiting in batch]
-            )
-            error = running.exception()
-            if error:
+            if not self._answer(batch):
+                # One camera's frame must not cost the others theirs: each on its own.
                 for waiting in batch:
-                    waiting.result.set_exception(error)
-                continue
+                    self._answer([waiting], is_last_try=True)
+
+    def _answer(self, batch: Sequence[_Waiting], *, is_last_try: bool = False) -> bool:
+        """Run a batch and deliver; False when it failed and a smaller one is worth a try."""
+        running = self._runner.submit(
+            self._engine.detect_batch, [waiting.request for waiting in batch]
+        )
+        error = running.exception()
+        if error is None:
             for waiting, detections in zip(batch, running.result(), strict=True):
                 waiting.result.set_result(detections)
+            return True
+        if len(batch) > 1 and not is_last_try:
+            return False
+        for waiting in batch:
+            waiting.result.set_exception(error)
+        return True
 
     def _next_batch(self) -> list[_Waiting]:
         """Frames to run now; empty once closed."""

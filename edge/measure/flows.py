@@ -53,9 +53,15 @@ class RecordFlows:
                 trip.done = {key for key in trip.done if key[1] != dropped.at_s}
             for flow in self._flows:
                 passages += self._completed(flow, trip)
-        while len(self._trips) > _MOST_TRACKS:
+        while self._trips and self._is_over(next(iter(self._trips.values()))):
             self._trips.popitem(last=False)
         return passages
+
+    def _is_over(self, oldest: _Trip) -> bool:
+        """Nobody takes longer for a passage, and no scene holds more road users at once."""
+        newest = next(reversed(self._trips.values()))
+        idle_s = newest.crossings[-1].at_s - oldest.crossings[-1].at_s
+        return idle_s > LONGEST_PASSAGE_S or len(self._trips) > _MOST_TRACKS
 
     def _completed(self, flow: Flow, trip: _Trip) -> list[FlowPassage]:
         passages = []

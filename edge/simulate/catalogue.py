@@ -63,6 +63,9 @@ def mesh_of(road_user: RoadUser, variant: int, phase: float = 0.0, *, coarse: bo
     step = 0
     if road_user in (RoadUser.PERSON, RoadUser.BICYCLE):
         step = int(phase * GAIT_STEPS) % GAIT_STEPS
+    if road_user is RoadUser.CAR:
+        # As many bodies as there are shapes and paints: an hour of cars must not fill memory.
+        return _mesh(road_user, variant % (4 * len(_PAINTS)), step, False)
     return _mesh(road_user, variant % VARIANTS, step, coarse)
 
 
