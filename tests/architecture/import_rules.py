@@ -68,7 +68,8 @@ PURE_MODULES: dict[str, tuple[str, ...]] = {
     "common.timing": ("time",),  # the one place that asks a clock
     "common.geometry": (),
     "common.road_users": (),
-    "common.site": ("pathlib", "common.settings_files"),  # reads the one file it is about
+    "common.settings_files": ("pathlib", "yaml"),  # reads the one file it is about
+    "common.site": ("pathlib",),
     "edge.measure": (),
 }
 """Pure module or package → what it may import beyond the standard library's calm part."""
