@@ -40,6 +40,7 @@ def train(
     from models.runtime import prepare
 
     prepare()
+    from models.run import Inputs
     from models.run import train as run_training
 
     started_s = time.monotonic()
@@ -48,11 +49,9 @@ def train(
         typer.echo(f"[{time.monotonic() - started_s:6.0f} s] {line}", err=True)
 
     trained = run_training(
-        data,
+        Inputs(data=data, start=model, extra=tuple(extra or ())),
         out,
-        start=model,
         recipe=Recipe(seed=seed, epochs=epochs),
-        extra=tuple(extra or ()),
         report=report,
     )
     if as_json:

@@ -25,6 +25,21 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a run starts from.
+
+    Attributes:
+        data: Folder with the labelled sets.
+        start: Weights to start from, path or Ultralytics name.
+        extra: More exhaustively labelled sets, such as simulated frames.
+    """
+
+    data: Path
+    start: str | Path
+    extra: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """What a run leaves behind.
 
@@ -39,34 +54,24 @@ class Trained:
     alpha: float
 
 
-def train(
-    data: Path,
-    out: Path,
-    *,
-    start: str | Path,
-    recipe: Recipe,
-    extra: Sequence[Path] = (),
-    report: Report = lambda _: None,
-) -> Trained:
+def train(inputs: Inputs, out: Path, *, recipe: Recipe, report: Report = lambda _: None) -> Trained:
     """Build the mix, fine-tune, interpolate, and score before and after.
 
     Args:
-        data: Folder with the labelled sets.
+        inputs: Start weights and labelled sets.
         out: Folder of this run.
-        start: Weights to start from, path or Ultralytics name.
         recipe: Every number of the run.
-        extra: More exhaustively labelled sets, such as simulated frames.
         report: Receives one line per step.
 
     Raises:
         ConfigError: Unusable data or start weights, or the train extra is missing.
     """
     keep_freed_memory()
-    before = load_model(start)
+    before = load_model(inputs.start)
     report("filling the classes that the sets leave unlabelled")
     draft = export_onnx(before, out / "start.onnx", release=Release(version="0.0.0"))
     teacher = Teacher(draft, memory=cache_folder() / "teacher")
-    mix = build_mix(data, out / "data", recipe=recipe, teacher=teacher, extra=extra)
+    mix = build_mix(inputs.data, out / "data", recipe=recipe, teacher=teacher, extra=inputs.extra)
     report(f"mix: {json.dumps(mix.counts)}")
 
     def on_epoch(epoch: Epoch) -> None:
@@ -74,13 +79,14 @@ def train(
         report(f"epoch {epoch.number}/{recipe.epochs}: {epoch.images} images, {losses}")
 
     tuned = fine_tune(before, mix.train_list, out / "epochs", recipe=recipe, on_epoch=on_epoch)
-    return finish(before, tuned, mix, out, recipe=recipe, report=report)
+    return finish((before, tuned), mix, out, recipe=recipe, report=report)
 
 
 def finish(
-    before: Any, tuned: Any, mix: Mix, out: Path, *, recipe: Recipe, report: Report
+    ends: tuple[Any, Any], mix: Mix, out: Path, *, recipe: Recipe, report: Report
 ) -> Trained:
     """Rank alphas on the held-out images, let the validation images veto, and save."""
+    before, tuned = ends
     select = with_degraded(mix.select, out / "data" / "select-degraded")
     reference = evaluate(before, mix.val)
 
