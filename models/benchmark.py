@@ -31,6 +31,21 @@ class ClipResult:
     baseline: tuple[Comparison, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """One way to run the off-the-shelf chain.
+
+    Attributes:
+        name: Key in the result.
+        model: Checkpoint or ONNX file.
+        input_px: Network input, a side or height x width; None takes ours.
+    """
+
+    name: str
+    model: Path
+    input_px: str | None = None
+
+
 def compare_counts(folder: Path, *, model: str | None, baseline_model: Path) -> list[ClipResult]:
     """Count every clip of ``folder`` that has a truth file, with both chains.
 
@@ -66,7 +81,7 @@ def _compare_clip(clip: Path, truth: Path, model: str | None, baseline_model: Pa
 
 
 def measure_pipeline(
-    source: str, *, model: str | None, rounds: int, baseline: Mapping[str, Path]
+    source: str, *, model: str | None, rounds: int, baseline: Sequence[Rival]
 ) -> dict[str, Any]:
     """Speed, latency and memory of our pipeline, with the off-the-shelf chain in between.
 
@@ -74,18 +89,19 @@ def measure_pipeline(
         source: What ``edge benchmark`` takes; a clip where ``baseline`` is given.
         model: Model of our pipeline; None for the packaged one.
         rounds: How often the chains take turns.
-        baseline: ``same_onnx`` and ``default``: models of the off-the-shelf chain.
+        baseline: What to compare with.
     """
     results: list[dict[str, Any]] = []
-    baseline_fps: dict[str, list[float]] = {name: [] for name in baseline}
+    baseline_fps: dict[str, list[float]] = {rival.name: [] for rival in baseline}
     for _ in range(rounds):
         result = run_edge("benchmark", source, "--json", "--rounds", "1", *_model(model))
         results.append(result)
-        for name, path in baseline.items():
-            sides = result["input"].split("x")
-            input_px = f"{sides[1]}x{sides[0]}" if name == "same_onnx" else "640"
-            run = run_off_the_shelf(Path(source), model=path, input_px=input_px)
-            baseline_fps[name].append(run["fps"])
+        width, height = result["input"].split("x")
+        for rival in baseline:
+            run = run_off_the_shelf(
+                Path(source), model=rival.model, input_px=rival.input_px or f"{height}x{width}"
+            )
+            baseline_fps[rival.name].append(run["fps"])
     merged = dict(results[-1], rounds=rounds)
     for key in ("bare_inference_fps", "pipeline_fps", "ratio", "peak_rss_mb"):
         merged[key] = round(median(result[key] for result in results), 3)

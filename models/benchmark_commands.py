@@ -11,7 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from common.truth import Comparison
-from models.benchmark import ClipResult, compare_counts, counts_table, measure_pipeline
+from models.benchmark import (
+    ClipResult,
+    Rival,
+    compare_counts,
+    counts_table,
+    measure_pipeline,
+)
 
 app = typer.Typer(help="Figures, each beside what they are compared with.", no_args_is_help=True)
 
@@ -73,23 +79,29 @@ def pipeline(
     source: Annotated[str, typer.Option(help="A clip, or simulate:…")],
     baseline_model: Annotated[
         Path | None,
-        typer.Option(help="Also run the off-the-shelf chain with this checkpoint (train extra)."),
+        typer.Option(
+            help="Also run the off-the-shelf chain with this checkpoint, such as yolo11n.pt."
+        ),
     ] = None,
     same_onnx: Annotated[
         Path | None,
-        typer.Option(help="Also run the off-the-shelf chain on this ONNX file: the one measured."),
+        typer.Option(
+            help="Also run the off-the-shelf chain on this ONNX file, the one measured: at our "
+            "input shape and at its own default, 640x640."
+        ),
     ] = None,
     model: Model = None,
     rounds: Annotated[int, typer.Option(help="How often the chains take turns.", min=1)] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Speed against the network alone, latency from capture to event, and peak memory."""
-    baseline = {}
+    baseline: list[Rival] = []
     if find_spec("ultralytics") is not None:
         if same_onnx:
-            baseline["same_onnx"] = same_onnx
+            baseline.append(Rival(name="same_onnx_same_shape", model=same_onnx))
+            baseline.append(Rival(name="same_onnx_square_640", model=same_onnx, input_px="640"))
         if baseline_model:
-            baseline["default"] = baseline_model
+            baseline.append(Rival(name="checkpoint", model=baseline_model, input_px="640"))
     result = measure_pipeline(source, model=model, rounds=rounds, baseline=baseline)
     if as_json:
         json.dump(result, sys.stdout, indent=1)
