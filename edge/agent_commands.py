@@ -5,13 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -22,6 +19,7 @@ from common.site import load_site
 from edge.checks.doctor import Verdict, examine, exit_code
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container, edge_agent, open_store
+from edge.stopping import stop_on_signals
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", help="The agent's configuration (edge.yaml).")
@@ -90,7 +88,7 @@ def run_agent(container: EdgeContainer, config: EdgeConfig) -> bool:
         store = open_store(container, config)
         try:
             agent = edge_agent(container, config, cameras, store)
-            _stop_on_signals(container.stop())
+            stop_on_signals(container.stop())
             is_clean = agent.run()
             if is_clean:
                 container.shared_detector().close()
@@ -119,14 +117,3 @@ def _alone(config: EdgeConfig) -> Iterator[None]:
                 hint="stop that one first, or name another data_folder",
             ) from error
         yield
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def handle(number: int, _frame: FrameType | None) -> None:
-        # A second signal ends the process at once.
-        signal.signal(number, signal.SIG_DFL)
-        # Not from here: the interrupted thread may hold the event's own lock.
-        threading.Thread(target=stop.set, name="stop-signal").start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)

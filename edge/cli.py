@@ -23,6 +23,7 @@ from edge.counting.preview import site_preview
 from edge.counting.report import to_report, write_events, write_report
 from edge.counting.scene_files import write_scene
 from edge.counting.tables import counting, show_comparison, show_count
+from edge.stopping import stop_on_signals
 
 app = typer.Typer(
     help="Count road users from a clip, a camera or a simulated junction.", no_args_is_help=True
@@ -84,6 +85,7 @@ def count(
     geometry = camera_for(source, site=site, camera_id=camera, truth=truth)
     expected = load_truth(truth) if truth else None
     container = edge_container(model=model, backend=backend, threads=threads)
+    stop_on_signals(container.stop())
     with ExitStack() as closing:
         on_progress = closing.enter_context(counting(is_shown=not as_json))
         video = closing.enter_context(AnnotatedVideo(annotate, geometry)) if annotate else None

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import av
@@ -16,6 +20,7 @@ from edge.counting.report import to_report, write_events, write_report
 from edge.counting.tables import show_comparison, show_count
 from edge.simulate.source_uri import parse_source
 from edge.simulate.truth import scene_truth
+from tests.fakes.tiny_onnx import write_tiny_onnx
 from tests.flows.conftest import Seeing
 
 ROAD = "simulate:road?seed=1&duration=20&size=640x360&vehicles=12"
@@ -141,3 +146,25 @@ def test_a_count_can_be_stopped_early(seeing: Seeing) -> None:
     count = count_source(container, camera, duration_s=3.0)
 
     assert 3.0 <= count.duration_s < 3.5
+
+
+@pytest.mark.e2e
+def test_ctrl_c_ends_a_live_count_with_its_report(tmp_path: Path) -> None:
+    model = write_tiny_onnx(tmp_path / "tiny.onnx")
+    source = "simulate:road?seed=1&pace=1&size=320x180&fps=10"
+    command = [sys.executable, "-m", "common.cli", "--log-level", "info", "edge", "count", source]
+    with subprocess.Popen(
+        [*command, "--json", "--model", str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        # The first log line comes when frames do.
+        assert "camera_connected" in process.stderr.readline()
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert json.loads(shown)["frames"]["processed"] > 0

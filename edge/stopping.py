@@ -1,0 +1,22 @@
+"""SIGTERM and Ctrl-C → a stop event, so that what was measured is kept."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Set ``stop`` at the first signal; a second one ends the process at once.
+
+    Call it from the main thread.
+    """
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        # Not from here: the interrupted thread may hold the event's own lock.
+        threading.Thread(target=stop.set, name="stop-signal").start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
