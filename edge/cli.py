@@ -21,7 +21,7 @@ from edge.counting.count import camera_for, count_source
 from edge.counting.demo import is_exact, run_demo
 from edge.counting.preview import site_preview
 from edge.counting.report import to_report, write_events, write_report
-from edge.counting.scene_files import write_scene
+from edge.counting.scene_files import Wanted, write_scene
 from edge.counting.tables import counting, show_comparison, show_count
 from edge.stopping import stop_on_signals
 
@@ -167,11 +167,15 @@ def simulate(
         Path | None, typer.Option(help="Write labelled frames here (YOLO layout), to train with.")
     ] = None,
     frames: Annotated[int, typer.Option(help="How many labelled frames.", min=1)] = 100,
+    every: Annotated[
+        float, typer.Option(help="Seconds of the scene between two labelled frames.", min=0.1)
+    ] = 2.0,
     truth: Annotated[Path | None, typer.Option(help="Write the exact truth here (JSON).")] = None,
     site: Annotated[
         Path | None, typer.Option("--site", help="Write the scene's site file here (YAML).")
     ] = None,
 ) -> None:
     """Write what is known of a simulated scene: labelled frames, exact truth, site file."""
-    for line in write_scene(source, labels=labels, frames=frames, truth=truth, site=site):
+    wanted = Wanted(labels=labels, frames=frames, every_s=every, truth=truth, site=site)
+    for line in write_scene(source, wanted):
         typer.echo(line)

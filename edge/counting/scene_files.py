@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -15,15 +16,33 @@ from edge.simulate.source_uri import parse_source
 from edge.simulate.truth import scene_truth
 
 
-def write_scene(
-    source: str, *, labels: Path | None, frames: int, truth: Path | None, site: Path | None
-) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to write of a scene; what is None is not written.
+
+    Attributes:
+        labels: Folder for labelled frames (YOLO layout).
+        frames: How many of them.
+        every_s: Scene time between two of them, in seconds.
+        truth: File for the exact truth (JSON).
+        site: File for the scene's site file (YAML).
+    """
+
+    labels: Path | None = None
+    frames: int = 100
+    every_s: float = 2.0
+    truth: Path | None = None
+    site: Path | None = None
+
+
+def write_scene(source: str, wanted: Wanted) -> list[str]:
     """Write what was asked for; returns one line per file or folder.
 
     Raises:
         ConfigError: The source is not a scene, has no end, or nothing was asked for.
     """
     scene = parse_source(source)
+    labels, truth, site = wanted.labels, wanted.truth, wanted.site
     if labels is None and truth is None and site is None:
         raise ConfigError(
             "nothing to write, expected one or more of --labels, --truth and --site",
@@ -31,8 +50,8 @@ def write_scene(
         )
     written = []
     if labels is not None:
-        write_labelled_frames(scene, labels, frames=frames)
-        written.append(f"written: {labels} ({frames} labelled frames)")
+        write_labelled_frames(scene, labels, frames=wanted.frames, every_s=wanted.every_s)
+        written.append(f"written: {labels} ({wanted.frames} labelled frames)")
     if truth is not None:
         if scene.duration_s is None:
             raise ConfigError(f"{source} has no end, so no complete truth", hint="add &duration=60")

@@ -11,7 +11,7 @@ import pytest
 from common.truth import load_truth
 from edge.container import edge_container
 from edge.counting.benchmark import benchmark, benchmark_camera
-from edge.counting.scene_files import write_scene
+from edge.counting.scene_files import Wanted, write_scene
 from edge.simulate.source import SimulatedSource
 from edge.simulate.source_uri import parse_source
 from models.baseline import run_baseline, to_dict
@@ -27,7 +27,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clips")
     (folder / "clips").mkdir()
     (folder / "truth").mkdir()
-    write_scene(SCENE, labels=None, frames=1, truth=folder / "truth" / "road.json", site=None)
+    write_scene(SCENE, Wanted(truth=folder / "truth" / "road.json"))
     with av.open(str(folder / "clips" / "road.mp4"), "w") as video:
         stream = video.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
