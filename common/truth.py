@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import lap
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from common.errors import ConfigError
 from common.geometry import Direction
@@ -65,6 +65,14 @@ class Truth(_Model):
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
     lines: tuple[TrueLine, ...]
+
+    @model_validator(mode="after")
+    def _gives_a_camera(self) -> Self:
+        try:
+            self.camera("truth")
+        except ValidationError as error:
+            raise ValueError(explain(error)) from error
+        return self
 
     def camera(self, camera_id: str) -> Camera:
         """A site-file camera with exactly the lines that the truth was counted at."""

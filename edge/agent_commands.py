@@ -55,8 +55,8 @@ def doctor(
 ) -> None:
     """Check configuration, cameras, model, backend, clock and disk, and say what to do.
 
-    The exit code is 0 when nothing fails (warnings included), else that of the worst
-    finding: 3 for something written wrongly, 5 for something that cannot be reached.
+    The exit code is 0 when nothing fails (warnings included), else that of the first failing
+    check: 3 for something written wrongly, 5 for something out of reach, 1 for the clock.
     """
     findings = list(examine(config, offline=offline))
     if as_json:

@@ -17,7 +17,12 @@ from edge.container import BACKENDS, edge_container
 from edge.counting.annotate import AnnotatedVideo
 from edge.counting.benchmark import benchmark as run_benchmark
 from edge.counting.benchmark import benchmark_camera
-from edge.counting.count import camera_for, count_source
+from edge.counting.count import (
+    camera_for,
+    count_source,
+    refuse_missing_folder,
+    refuse_other_lines,
+)
 from edge.counting.demo import is_exact, run_demo
 from edge.counting.preview import site_preview
 from edge.counting.report import to_report, write_events, write_report
@@ -82,8 +87,12 @@ def count(
     Without --site the lines come from the simulated scene or from --truth. A clip is
     counted to its end; a camera until --duration or Ctrl-C.
     """
+    for path in (report, events, annotate):
+        refuse_missing_folder(path)
     geometry = camera_for(source, site=site, camera_id=camera, truth=truth)
     expected = load_truth(truth) if truth else None
+    if expected is not None:
+        refuse_other_lines(expected, geometry)
     container = edge_container(model=model, backend=backend, threads=threads)
     stop_on_signals(container.stop())
     with ExitStack() as closing:
@@ -94,16 +103,18 @@ def count(
         )
     rows = compare(done.events, expected, duration_s=done.duration_s) if expected else None
     content = to_report(done, rows)
+    if as_json:
+        json.dump(content, sys.stdout, indent=1)
+    else:
+        show_count(done)
+        if rows is not None:
+            show_comparison(rows)
     if report:
         write_report(content, report)
     if events:
         write_events(content["events"], events)
     if as_json:
-        json.dump(content, sys.stdout, indent=1)
         return
-    show_count(done)
-    if rows is not None:
-        show_comparison(rows)
     for path in (report, events, annotate):
         if path:
             typer.echo(f"written: {path}")
@@ -123,7 +134,8 @@ def preview(
     The picture is the median of up to a minute, so that nobody is in it; whoever stood
     still all the time is turned into a mosaic.
     """
-    geometry = camera_for(source, site=site, camera_id=camera, truth=None)
+    refuse_missing_folder(output)
+    geometry = camera_for(source, site=site, camera_id=camera, truth=None, needs_lines=False)
     hidden = site_preview(edge_container(model=model, backend=backend), geometry, output)
     typer.echo(f"written: {output}" + (f" ({hidden} standing road users hidden)" if hidden else ""))
 

@@ -112,7 +112,8 @@ class EdgeContainer(containers.DeclarativeContainer):
         cache=config.engine_cache.as_(Path),
     )
     engine = providers.Singleton(InferenceEngine, backend, floor=SCORE_FLOOR, model=model)
-    shared_detector = providers.Singleton(BatchingDetector, engine)
+    # Camera threads ask for it at the same moment.
+    shared_detector = providers.ThreadSafeSingleton(BatchingDetector, engine)
     capture_settings = providers.Factory(CaptureSettings)
     tracker = providers.Factory(Tracker)
     passwords = providers.Singleton(Passwords, secrets_file=config.secrets_file)

@@ -105,6 +105,14 @@ def measure_pipeline(
     merged = dict(results[-1], rounds=rounds)
     for key in ("bare_inference_fps", "pipeline_fps", "ratio", "peak_rss_mb"):
         merged[key] = round(median(result[key] for result in results), 3)
+    for key in ("frames", "crossings"):
+        merged[key] = sum(result[key] for result in results)
+    for key in ("latency_ms", "event_delay_s"):
+        rounds_of = [result[key] for result in results if result[key]]
+        merged[key] = {
+            share: round(median(one[share] for one in rounds_of), 2)
+            for share in (rounds_of[0] if rounds_of else ())
+        }
     merged["ratios"] = [result["ratio"] for result in results]
     merged["off_the_shelf"] = {
         name: _against(fps, [result["pipeline_fps"] for result in results])

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from common.errors import ConfigError
 from common.truth import Comparison
 from models.benchmark import (
     ClipResult,
@@ -96,12 +97,16 @@ def pipeline(
 ) -> None:
     """Speed against the network alone, latency from capture to event, and peak memory."""
     baseline: list[Rival] = []
-    if find_spec("ultralytics") is not None:
-        if same_onnx:
-            baseline.append(Rival(name="same_onnx_same_shape", model=same_onnx))
-            baseline.append(Rival(name="same_onnx_square_640", model=same_onnx, input_px="640"))
-        if baseline_model:
-            baseline.append(Rival(name="checkpoint", model=baseline_model, input_px="640"))
+    if same_onnx:
+        baseline.append(Rival(name="same_onnx_same_shape", model=same_onnx))
+        baseline.append(Rival(name="same_onnx_square_640", model=same_onnx, input_px="640"))
+    if baseline_model:
+        baseline.append(Rival(name="checkpoint", model=baseline_model, input_px="640"))
+    if baseline and find_spec("ultralytics") is None:
+        raise ConfigError(
+            "ultralytics is not installed, expected it for --same-onnx and --baseline-model",
+            hint="pip install 'its-camera-ai[train]'",
+        )
     result = measure_pipeline(source, model=model, rounds=rounds, baseline=baseline)
     if as_json:
         json.dump(result, sys.stdout, indent=1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from common.errors import ConfigError, UnreachableError
-from edge.capture.clocks import WallClock
+from edge.capture.clocks import SMALLEST_STEP_S, WallClock
 from edge.capture.frames import Frame, FrameSource
 from edge.capture.handover import NewestFrame
 from edge.capture.outages import (
@@ -163,7 +163,7 @@ class Reconnecting:
         is_first = True
         for frame in source.frames():
             if is_first:
-                moved_s = max(self._wall.now_s(), self._last_s) - frame.captured_s
+                moved_s = max(self._wall.now_s(), self._last_s + SMALLEST_STEP_S) - frame.captured_s
                 is_first = False
             self._last_s = frame.captured_s + moved_s
             self._read = first_index + frame.index + 1

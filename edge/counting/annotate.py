@@ -17,7 +17,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from common.errors import ConfigError
+from common.errors import ConfigError, UnreachableError
 from common.geometry import Direction
 from common.site import Camera
 from edge.counting.drawing import draw_road_users, draw_sections
@@ -37,13 +37,15 @@ class AnnotatedVideo:
         """
         try:
             self._container = av.open(str(path), "w")
+            self._stream = self._container.add_stream("libx264", rate=30)
         except (FFmpegError, OSError, ValueError) as error:
             raise ConfigError(
                 f"annotated video {path} cannot be written: {error}",
                 hint="name a .mp4 file in an existing folder",
             ) from error
         self._camera = camera
-        self._stream: av.VideoStream | None = None
+        self._path = path
+        self._is_begun = False
         self._counts: Counter[tuple[str, Direction]] = Counter()
         self.last_picture: NDArray[np.uint8] | None = None
 
@@ -58,9 +60,12 @@ class AnnotatedVideo:
         trace: TracebackType | None,
     ) -> None:
         """Write what is still in the encoder and close the file."""
-        if self._stream is not None:
-            self._container.mux(self._stream.encode())
-        self._container.close()
+        try:
+            if self._is_begun:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+        except (FFmpegError, OSError) as failure:
+            raise self._full(failure) from failure
 
     def add(self, step: Step) -> None:
         """Draw and write the frame of one step; a step without a frame writes nothing."""
@@ -78,8 +83,8 @@ class AnnotatedVideo:
     def _write(self, picture: NDArray[np.uint8], at_s: float) -> None:
         # H.264 halves the colour planes: both sides must be even.
         height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
-        if self._stream is None:
-            self._stream = self._container.add_stream("libx264", rate=30)
+        if not self._is_begun:
+            self._is_begun = True
             self._stream.width, self._stream.height = width, height
             self._stream.pix_fmt = "yuv420p"
             self._stream.time_base = _TIME_BASE
@@ -89,4 +94,12 @@ class AnnotatedVideo:
         frame = av.VideoFrame.from_ndarray(even, format="bgr24")
         frame.pts = round(at_s / _TIME_BASE)
         frame.time_base = _TIME_BASE
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (FFmpegError, OSError) as failure:
+            raise self._full(failure) from failure
+
+    def _full(self, failure: Exception) -> UnreachableError:
+        return UnreachableError(
+            f"annotated video {self._path} cannot be written on: {failure}", hint="free disk space"
+        )

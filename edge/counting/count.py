@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import ConfigError
 from common.logs import without_credentials
 from common.site import Camera, load_site
-from common.truth import load_truth
+from common.truth import Truth, load_truth
 from edge.capture.ingestion import CaptureSettings, CaptureStatus
 from edge.container import EdgeContainer, camera_pipeline
 from edge.counting.annotate import AnnotatedVideo
@@ -21,8 +21,42 @@ Progress = Callable[[int, int | None], None]
 """Called with frames processed and frames expected (None: unknown)."""
 
 
+def refuse_missing_folder(path: Path | None) -> None:
+    """Check before a long run that a file can be written at its end.
+
+    Raises:
+        ConfigError: Its folder does not exist.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise ConfigError(
+            f"{path} cannot be written, folder {path.parent} does not exist",
+            hint="create the folder first",
+        )
+
+
+def refuse_other_lines(truth: Truth, camera: Camera) -> None:
+    """Check that a truth file and a camera speak of the same lines.
+
+    Raises:
+        ConfigError: One has a line that the other has not.
+    """
+    ours = {section.name for section in camera.sections if section.line}
+    theirs = {line.name for line in truth.lines}
+    if ours != theirs:
+        raise ConfigError(
+            f"the truth file has the lines {sorted(theirs)}, expected those of camera "
+            f"{camera.id!r}: {sorted(ours)}",
+            hint="leave --site out to count at the lines of the truth file",
+        )
+
+
 def camera_for(
-    source: str, *, site: Path | None, camera_id: str | None, truth: Path | None
+    source: str,
+    *,
+    site: Path | None,
+    camera_id: str | None,
+    truth: Path | None,
+    needs_lines: bool = True,
 ) -> Camera:
     """The counting geometry for a source: the site file's, a simulation's own, or the truth's.
 
@@ -40,10 +74,10 @@ def camera_for(
             f"nothing says where to count in {without_credentials(source)}",
             hint="name a site file with --site, see docs/technician.md for an example",
         )
-    if not any(section.line for section in camera.sections):
+    if needs_lines and not camera.sections:
         raise ConfigError(
             f"camera {camera.id!r} has no counting line, expected one or more under sections",
-            hint="draw one with: its-camera-ai edge site-preview SOURCE --site site.yaml",
+            hint="add one to the site file; edge site-preview shows a picture to read pixels from",
         )
     return camera.model_copy(update={"source": source})
 
@@ -67,15 +101,19 @@ def count_source(
     capture = container.capture(camera, settings=settings)
     pipeline = camera_pipeline(container, camera, engine, capture=capture)
     count = Count(source=without_credentials(camera.source), camera=camera, engine=engine.info)
-    started_s = time.monotonic()
+    started_s, away_s = time.monotonic(), 0.0
     for step in pipeline:
         count.add(step)
         if video is not None:
             video.add(step)
         if step.frame is not None:
             on_progress(count.processed, capture.expected_frames)
-            if duration_s is not None and step.frame.captured_s >= duration_s:
-                container.stop().set()
+        elif step.gap is not None:
+            # A camera that went away must not keep a limited count running for ever.
+            away_s = step.gap.until_s - count.first_s
+        passed_s = max(count.duration_s, away_s)
+        if duration_s is not None and passed_s >= duration_s:
+            container.stop().set()
     count.wall_s = time.monotonic() - started_s
     _account(count, capture.status)
     return count
@@ -86,5 +124,5 @@ def _account(count: Count, status: CaptureStatus) -> None:
     if count.processed == 0:
         raise ConfigError(
             f"{count.source} gave no frame, expected at least one",
-            hint="check the source with: its-camera-ai edge doctor",
+            hint="play it with another program, or use a longer clip",
         )

@@ -48,10 +48,8 @@ def empty_scene(container: EdgeContainer, camera: Camera) -> NDArray[np.uint8]:
     background = BackgroundPlate()
     next_s = 0.0
     for item in container.capture(camera, settings=CaptureSettings(keeps_trying=False)):
-        if not isinstance(item, CapturedFrame):
-            continue
-        at_s = item.frame.captured_s
-        if at_s >= next_s:
+        at_s = item.frame.captured_s if isinstance(item, CapturedFrame) else item.until_s
+        if isinstance(item, CapturedFrame) and at_s >= next_s:
             background.add(item.frame.image)
             next_s = at_s + _EVERY_S
         if at_s >= _LONGEST_S:

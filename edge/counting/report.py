@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.errors import ConfigError
 from common.geometry import Direction
 from common.road_users import ROAD_USERS
 from common.site import Camera
@@ -37,6 +39,7 @@ class Count:
     source: str
     camera: Camera
     engine: EngineInfo
+    first_s: float = 0.0
     duration_s: float = 0.0
     wall_s: float = 0.0
     read: int = 0
@@ -54,8 +57,10 @@ class Count:
         if step.gap is not None:
             self.gaps.append(step.gap)
         if step.frame is not None:
+            if self.processed == 0:
+                self.first_s = step.frame.captured_s
             self.processed += 1
-            self.duration_s = step.frame.captured_s
+            self.duration_s = step.frame.captured_s - self.first_s
         if step.quality is not None:
             self._add_quality(step.quality)
         if step.tracked is not None:
@@ -119,16 +124,36 @@ def to_report(count: Count, comparison: Sequence[Comparison] | None = None) -> d
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
-    """Write the report as JSON."""
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write the report as JSON.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    with _writing(path):
+        path.write_text(text, encoding="utf-8")
 
 
 def write_events(events: Iterable[dict[str, Any]], path: Path) -> None:
-    """Write the events as CSV, one line each."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    """Write the events as CSV, one line each.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    with _writing(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(_EVENT_KEYS))
         writer.writeheader()
         writer.writerows(events)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", hint="name a file in an existing folder"
+        ) from error
 
 
 _EVENT_KEYS = ("section", "direction", "class", "time_s", "at", "track", "speed_kmh", "inferred")

@@ -10,6 +10,7 @@ import yaml
 
 from common.errors import ConfigError
 from common.site import Site
+from edge.counting.count import refuse_missing_folder
 from edge.simulate.labels import write_labelled_frames
 from edge.simulate.site_camera import scene_camera
 from edge.simulate.source_uri import parse_source
@@ -48,6 +49,8 @@ def write_scene(source: str, wanted: Wanted) -> list[str]:
             "nothing to write, expected one or more of --labels, --truth and --site",
             hint="edge simulate 'simulate:road?seed=1&duration=60' --truth truth.json",
         )
+    for path in (truth, site):
+        refuse_missing_folder(path)
     written = []
     if labels is not None:
         write_labelled_frames(scene, labels, frames=wanted.frames, every_s=wanted.every_s)

@@ -47,6 +47,7 @@ class BinStore:
         self._limits = limits
         self._clock = clock
         self._lock = threading.Lock()
+        self._damage: sqlite3.Error | None = None
         try:
             self._database = open_database(path, max_bytes=limits.max_bytes)
         except sqlite3.Error as error:
@@ -73,6 +74,8 @@ class BinStore:
             for bin_ in bins
         ]
         with self._lock:
+            if self._damage is not None:
+                self._start_anew(self._damage)
             try:
                 return self._added(rows)
             except sqlite3.Error as error:
@@ -215,16 +218,19 @@ class BinStore:
             )
 
     def _start_anew(self, error: sqlite3.Error) -> None:
-        aside = move_aside(self._path, self._clock.now())
-        log.error("store_damaged", error=str(error), moved_to=str(aside))
+        """Put a damaged file aside and begin another; tried again until the disk lets us."""
+        self._damage = error
         try:
+            aside = move_aside(self._path, self._clock.now()) if self._path.exists() else None
             self._database = open_database(self._path, max_bytes=self._limits.max_bytes)
             self._database.execute(
                 "INSERT INTO loss (camera, reason, bins, detail) VALUES ('', ?, NULL, ?)",
-                (_DAMAGED, f"moved to {aside.name}"),
+                (_DAMAGED, f"moved to {aside.name}" if aside else "the file was gone"),
             )
-        except sqlite3.Error as again:
+        except (sqlite3.Error, OSError) as again:
             raise _unusable(self._path, again) from again
+        log.error("store_damaged", error=str(error), moved_to=str(aside))
+        self._damage = None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -258,7 +264,7 @@ class _Bytes(NamedTuple):
     used: int
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> UnreachableError:
+def _unusable(path: Path, error: sqlite3.Error | OSError) -> UnreachableError:
     return UnreachableError(
         f"store {path} cannot be used: {error}, expected a healthy disk with free space",
         hint="free disk space and look for disk errors in the system log",

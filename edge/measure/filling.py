@@ -34,7 +34,7 @@ class FrameAccount:
     Attributes:
         captured_s: Stream clock, seconds.
         captured_at: The same moment as aware UTC.
-        is_usable: False when the picture cannot be measured (dark, blocked, frozen).
+        is_usable: False when the picture cannot be measured (blocked, frozen).
         brightness: Mean brightness, 0 to 255, or None when it was not measured.
         dropped: Frames the stream had since the previous account that nobody measured.
         detected: Confident detections in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.onnx").write_text("this is not a model")
     (tmp_path / "other.json").write_text('{"width": 640}')
+    line = {"name": "a", "p1": [5, 5], "p2": [5, 50]}
+    truth = {"width": 320, "height": 180, "lines": [line]}
+    (tmp_path / "lines.json").write_text(json.dumps(truth))
+    line["p2"] = [5, 5]
+    (tmp_path / "point.json").write_text(json.dumps(truth))
     write_tiny_onnx(tmp_path / "tiny.onnx")
     return tmp_path
 
@@ -132,6 +138,30 @@ ROAD = "simulate:road?seed=1&duration=2&size=320x180"
             5,
             "127.0.0.1:9",
             id="nobody there",
+        ),
+        pytest.param(
+            ["count", ROAD, "--model", "tiny.onnx", "--report", "none/out.json"],
+            3,
+            "none/out.json cannot be written, folder none does not exist",
+            id="a report into nowhere",
+        ),
+        pytest.param(
+            ["count", ROAD, "--model", "tiny.onnx", "--annotate", "out.webm"],
+            3,
+            "annotated video out.webm cannot be written",
+            id="a video that cannot hold the codec",
+        ),
+        pytest.param(
+            ["count", ROAD, "--model", "tiny.onnx", "--truth", "lines.json"],
+            3,
+            "the truth file has the lines ['a']",
+            id="a truth of other lines",
+        ),
+        pytest.param(
+            ["count", "x.mp4", "--model", "tiny.onnx", "--truth", "point.json"],
+            3,
+            "both are (5.0, 5.0)",
+            id="a truth with a point for a line",
         ),
         pytest.param(["simulate", ROAD], 3, "nothing to write", id="nothing asked for"),
         pytest.param(
