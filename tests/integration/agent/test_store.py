@@ -242,6 +242,31 @@ def test_damage_that_shows_while_writing_is_moved_aside_too(
     assert [loss.reason for loss in store.losses()] == ["file_damaged"]
 
 
+def test_a_store_whose_disk_went_away_comes_back_with_it(
+    tmp_path: Path, clock: StandingClock
+) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    path = folder / "bins.sqlite"
+    store = BinStore(path, limits=ROOMY, clock=clock)
+    store.add([minute(number) for number in range(2000)])
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    folder.rename(tmp_path / "away")
+    with pytest.raises(UnreachableError, match="cannot be used"):
+        store.add([minute(5000)])
+    folder.mkdir()
+
+    store.add([minute(5001)])
+
+    assert [b.start for b in store.bins()] == [NOON + 5001 * MINUTE]
+    store.close()
+
+
 def test_only_the_latest_damaged_files_are_kept(
     open_store: OpenStore, tmp_path: Path, clock: StandingClock
 ) -> None:
