@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
+from hypothesis import settings
+
+# A loaded machine is no reason to fail.
+settings.register_profile("its", deadline=None)
+settings.load_profile("its")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -20,3 +27,10 @@ def shared_data() -> Path:
             pytest.fail(missing)
         pytest.skip(missing)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_installed() -> Iterator[None]:
+    """Commands configure the logs of their process; the next test must not inherit that."""
+    yield
+    structlog.reset_defaults()
