@@ -71,7 +71,7 @@ class Agent:
         self._stop = stop
         self._clock = clock
         self._settings = settings or AgentSettings()
-        self._chance = random.Random()  # noqa: S311 - jitter, not a secret
+        self._chance = random.Random()  # noqa: S311 - jitter, not a secret  # nosec B311
         self._states: dict[str, CameraState] = {}
         self._health_failed = False
 

@@ -18,7 +18,7 @@ from edge.capture.ingestion import CaptureSettings, DataIngestionPipeline
 from edge.capture.opening import SourceFactory, open_source
 from edge.config import EdgeConfig
 from edge.detect.backend import Backend
-from edge.detect.batching import BatchingDetector
+from edge.detect.batching import BatchingDetector, BatchLimits
 from edge.detect.engine import InferenceEngine
 from edge.detect.engine_cache import EngineCache
 from edge.detect.models import ModelFile, find_model
@@ -78,6 +78,11 @@ def open_simulated(
 SCHEMES: Mapping[str, SourceFactory] = MappingProxyType({"simulate": open_simulated})
 
 
+def batch_limits(backend: str) -> BatchLimits:
+    """Batches where a GPU gains by them; two cores take as long for two frames as one by one."""
+    return BatchLimits(max_frames=1) if backend == "onnx" else BatchLimits()
+
+
 def open_capture(
     camera: Camera,
     *,
@@ -113,7 +118,9 @@ class EdgeContainer(containers.DeclarativeContainer):
     )
     engine = providers.Singleton(InferenceEngine, backend, floor=SCORE_FLOOR, model=model)
     # Camera threads ask for it at the same moment.
-    shared_detector = providers.ThreadSafeSingleton(BatchingDetector, engine)
+    shared_detector = providers.ThreadSafeSingleton(
+        BatchingDetector, engine, limits=providers.Factory(batch_limits, config.backend)
+    )
     capture_settings = providers.Factory(CaptureSettings)
     tracker = providers.Factory(Tracker)
     passwords = providers.Singleton(Passwords, secrets_file=config.secrets_file)

@@ -88,7 +88,7 @@ def pipeline(
         Path | None,
         typer.Option(
             help="Also run the off-the-shelf chain on this ONNX file, the one measured: at our "
-            "input shape and at its own default, 640x640."
+            "input shape and with its own default settings."
         ),
     ] = None,
     model: Model = None,
@@ -99,7 +99,7 @@ def pipeline(
     baseline: list[Rival] = []
     if same_onnx:
         baseline.append(Rival(name="same_onnx_same_shape", model=same_onnx))
-        baseline.append(Rival(name="same_onnx_square_640", model=same_onnx, input_px="640"))
+        baseline.append(Rival(name="same_onnx_default_settings", model=same_onnx, input_px="640"))
     if baseline_model:
         baseline.append(Rival(name="checkpoint", model=baseline_model, input_px="640"))
     if baseline and find_spec("ultralytics") is None:

@@ -16,7 +16,7 @@ class GapReason(StrEnum):
     """No route, no name, connection refused, or the camera closed the stream."""
     STALLED = "stalled"
     """The connection stands, but nothing comes through it."""
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason, not a password
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason  # nosec B105
     """The camera answered and refused user or password."""
     WRONG_SETTING = "wrong_setting"
     """The camera answered and has no such stream."""

@@ -77,7 +77,7 @@ class Reconnecting:
         self._connections = 0
         self._read = 0
         self._last_s = 0.0
-        self._chance = random.Random()  # noqa: S311 - jitter, not a secret
+        self._chance = random.Random()  # noqa: S311 - jitter, not a secret  # nosec B311
         self._log = structlog.get_logger(__name__).bind(camera_id=camera_id)
 
     @property

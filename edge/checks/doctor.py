@@ -22,7 +22,7 @@ _SHAPE_TOLERANCE = 0.02
 class Verdict(StrEnum):
     """How bad it is, best first."""
 
-    PASS = "pass"  # noqa: S105 - a verdict
+    PASS = "pass"  # noqa: S105 - a verdict  # nosec B105
     WARN = "warn"
     FAIL = "fail"
 

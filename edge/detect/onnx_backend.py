@@ -169,8 +169,6 @@ def _session_options(threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Patterns are kept per shape: cameras of several sizes cost 100 MB for nothing.
-    options.enable_mem_pattern = False
     # Idle threads that spin take the core that decoding and tracking need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # its warnings name nothing an operator can change

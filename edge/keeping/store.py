@@ -198,7 +198,7 @@ class BinStore:
 
     def _delete(self, condition: str, most: int, *values: int) -> list[tuple[str, int]]:
         return self._database.execute(
-            "DELETE FROM bin WHERE id IN"  # noqa: S608 - the condition is ours
+            "DELETE FROM bin WHERE id IN"  # noqa: S608 - the condition is ours  # nosec B608
             f" (SELECT id FROM bin {condition} ORDER BY start_s, id LIMIT ?)"
             " RETURNING camera, start_s",
             (*values, most),
