@@ -2,11 +2,11 @@
 
 Association in rounds after ByteTrack (Zhang et al., ECCV 2022, arXiv:2110.06864):
 sure detections first, then unsure ones, so that a road user fading in glare keeps
-its track; then a wider search for what moved fast. Differences (the counting scenes
-in ``tests/proof`` hold the whole to its counts; none was measured alone): time comes from the stream clock; a track
-is confirmed by gathered evidence and hands over its past, so that a late
-confirmation loses no crossing; unsure detections may found a track if it travels;
-a standing track waits longer for its road user to come out from behind a bus.
+its track; then a wider search for what moved fast. What differs (``tests/proof`` holds
+the whole to its counts; no difference was measured alone): time comes from the stream
+clock; a track is confirmed by gathered evidence and hands over its past, so that a late
+confirmation loses no crossing; unsure detections may found a track if it travels; a
+standing track waits longer for its road user to come out from behind a bus.
 """
 
 from __future__ import annotations
