@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 SOURCE ?= simulate:road?seed=1&duration=30
 
 BIN := .venv/bin
-PACKAGES := common edge models
+PACKAGES := common coordinator edge models
 MIN_COVERAGE := 90
 
 # uv where somebody has it (a minute), else the pip inside the environment (some minutes).

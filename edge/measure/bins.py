@@ -77,11 +77,16 @@ class SectionBin:
             "inferred": self.inferred,
             "speed_mean_kmh": _rounded(self.speed_mean_kmh),
             "speed_v85_kmh": _rounded(self.speed_v85_kmh),
+            "speed_sum_kmh": round(self.speed_sum_kmh, 3),
             "speeds": {f"{low}-{low + SPEED_CLASS_KMH}": n for low, n in self.speeds},
+            "headways": self.headways,
+            "headway_sum_s": round(self.headway_sum_s, 3),
             "headway_mean_s": _rounded(
                 self.headway_sum_s / self.headways if self.headways else None
             ),
             "headway_least_s": _rounded(self.headway_least_s),
+            "time_gaps": self.time_gaps,
+            "time_gap_sum_s": round(self.time_gap_sum_s, 3),
             "time_gap_mean_s": _rounded(
                 self.time_gap_sum_s / self.time_gaps if self.time_gaps else None
             ),

@@ -1,0 +1,1 @@
+"""The cloud side: fleet, counts and answers; one slice a folder."""

@@ -1,0 +1,1 @@
+"""Boxes, their identity and what they are told to run."""

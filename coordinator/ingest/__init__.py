@@ -1,0 +1,1 @@
+"""Broker → verified, opened and deduplicated rows → acknowledgement."""

@@ -1,0 +1,1 @@
+"""The ledger of received reports, and the quarantine of those that were not believed."""

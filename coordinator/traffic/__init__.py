@@ -1,0 +1,1 @@
+"""Counts as they arrived, their sums, and the answers drawn from them."""
