@@ -18,9 +18,10 @@ from edge.capture.ingestion import CaptureSettings, DataIngestionPipeline
 from edge.capture.opening import SourceFactory, open_source
 from edge.config import EdgeConfig
 from edge.detect.backend import Backend
-from edge.detect.batching import BatchingDetector, BatchLimits
+from edge.detect.batching import BatchingDetector
 from edge.detect.engine import InferenceEngine
 from edge.detect.engine_cache import EngineCache
+from edge.detect.lanes import CpuShare
 from edge.detect.models import ModelFile, find_model
 from edge.detect.onnx_backend import Device, OnnxBackend
 from edge.detect.tensorrt_backend import TensorRtBackend
@@ -53,7 +54,8 @@ def open_backend(model: ModelFile, *, kind: str, threads: int, cache: Path) -> B
     """
     match kind:
         case "onnx":
-            return OnnxBackend(model.path, device=Device.CPU, threads=threads)
+            share = CpuShare.of(threads)
+            return OnnxBackend(model.path, device=Device.CPU, threads=share.threads)
         case "onnx-cuda":
             return OnnxBackend(model.path, device=Device.CUDA, threads=threads)
         case "onnx-tensorrt":
@@ -78,9 +80,16 @@ def open_simulated(
 SCHEMES: Mapping[str, SourceFactory] = MappingProxyType({"simulate": open_simulated})
 
 
-def batch_limits(backend: str) -> BatchLimits:
-    """Batches where a GPU gains by them; two cores take as long for two frames as one by one."""
-    return BatchLimits(max_frames=1) if backend == "onnx" else BatchLimits()
+def lanes_of(kind: str, threads: int) -> int:
+    """Inferences side by side: a GPU works in batches instead."""
+    return CpuShare.of(threads).lanes if kind == "onnx" else 1
+
+
+def open_shared_detector(
+    engine: InferenceEngine, *, kind: str
+) -> BatchingDetector | InferenceEngine:
+    """What the cameras of a box share: batches for a GPU, lanes for a CPU."""
+    return engine if kind == "onnx" else BatchingDetector(engine)
 
 
 def open_capture(
@@ -116,10 +125,13 @@ class EdgeContainer(containers.DeclarativeContainer):
         threads=config.threads.as_int(),
         cache=config.engine_cache.as_(Path),
     )
-    engine = providers.Singleton(InferenceEngine, backend, floor=SCORE_FLOOR, model=model)
+    lanes = providers.Singleton(lanes_of, config.backend, config.threads.as_int())
+    engine = providers.Singleton(
+        InferenceEngine, backend, floor=SCORE_FLOOR, model=model, lanes=lanes
+    )
     # Camera threads ask for it at the same moment.
     shared_detector = providers.ThreadSafeSingleton(
-        BatchingDetector, engine, limits=providers.Factory(batch_limits, config.backend)
+        open_shared_detector, engine, kind=config.backend
     )
     capture_settings = providers.Factory(CaptureSettings)
     tracker = providers.Factory(Tracker)
@@ -157,13 +169,17 @@ def camera_pipeline(
     detector: Detector,
     *,
     capture: DataIngestionPipeline | None = None,
+    in_flight: int = 1,
 ) -> CameraPipeline:
     """The whole chain for one camera; ``capture`` only where the caller asks for its status."""
     return CameraPipeline(
         camera=camera,
         capture=capture or container.capture(camera),
         stages=Stages(
-            detector=detector, tracker=container.tracker(), measure=container.measure(camera)
+            detector=detector,
+            tracker=container.tracker(),
+            measure=container.measure(camera),
+            in_flight=in_flight,
         ),
         stop=container.stop(),
     )
@@ -189,12 +205,19 @@ def edge_agent(
     Raises:
         ConfigError: The model or the backend cannot be used.
     """
-    info = container.engine().info
+    engine = container.engine()
+    info = engine.info
     clock = container.clock()
 
     def open_camera(camera: Camera) -> OpenedCamera:
         capture = container.capture(camera)
-        pipeline = camera_pipeline(container, camera, container.shared_detector(), capture=capture)
+        pipeline = camera_pipeline(
+            container,
+            camera,
+            container.shared_detector(),
+            capture=capture,
+            in_flight=max(engine.lanes // len(cameras), 1),
+        )
         return OpenedCamera(pipeline=pipeline, capture=capture)
 
     workers = [

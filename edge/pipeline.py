@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +62,7 @@ class Step:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
     captured: CapturedFrame
-    detections: Detections
+    detections: Future[Detections]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,11 +73,13 @@ class Stages:
         detector: May be shared between cameras.
         tracker: This camera's own.
         measure: This camera's own; holds the bins.
+        in_flight: Frames that the detector may work on at one time.
     """
 
     detector: Detector
     tracker: Tracker
     measure: Measure
+    in_flight: int = 1
 
 
 class CameraPipeline:
@@ -101,30 +105,44 @@ class CameraPipeline:
         self._capture = capture
         self._detector = stages.detector
         self._tracker = stages.tracker
+        self._in_flight = stages.in_flight
         self._stop = stop
         self._last_index = -1
         self.measure = stages.measure
 
     def __iter__(self) -> Iterator[Step]:
         """Yield one step per frame or gap, and a last one with what was still held."""
-        seen = ReadAhead(self._detected(), depth=_DETECTED_AHEAD, stop=self._stop)
-        for item in seen:
-            yield self._interrupted(item) if isinstance(item, Gap) else self._followed(item)
+        with ThreadPoolExecutor(self._in_flight, thread_name_prefix="detect") as pool:
+            seen = ReadAhead(self._detected(pool), depth=_DETECTED_AHEAD, stop=self._stop)
+            with closing(iter(seen)) as items:
+                for item in items:
+                    yield self._interrupted(item) if isinstance(item, Gap) else self._followed(item)
         self._tracker.finish()
         measured, bins = self.measure.finish()
         yield Step(measured=measured, bins=tuple(bins))
 
-    def _detected(self) -> Iterator[_Seen | Gap]:
-        for captured in self._capture:
+    def _detected(self, pool: ThreadPoolExecutor) -> Iterator[_Seen | Gap]:
+        """Frames in their order, each with its coming result."""
+        free = threading.Semaphore(self._in_flight)
+        size = self._camera.frame_size
+        captures = iter(self._capture)
+        while True:
+            # Asked first, so that a camera's frame is the newest one when its turn comes.
+            free.acquire()
+            captured = next(captures, None)
+            if captured is None:
+                return
             if isinstance(captured, Gap):
+                free.release()
                 yield captured
                 continue
-            size = self._camera.frame_size
-            yield _Seen(captured, self._detector.detect(captured.frame, frame_size=size))
+            coming = pool.submit(self._detector.detect, captured.frame, frame_size=size)
+            coming.add_done_callback(lambda _: free.release())
+            yield _Seen(captured, coming)
 
     def _followed(self, seen: _Seen) -> Step:
         frame, quality = seen.captured.frame, seen.captured.quality
-        tracked = self._tracker.update(seen.detections)
+        tracked = self._tracker.update(seen.detections.result())
         dropped = max(frame.index - self._last_index - 1, 0)
         self._last_index = frame.index
         account = FrameAccount(

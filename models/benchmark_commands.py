@@ -6,6 +6,7 @@ import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,10 @@ from models.benchmark import (
     counts_table,
     measure_pipeline,
 )
+from models.catalogue import NAME, VERSION, read_facts
+from models.export import fix_input
+
+_WEIGHTS = Path(__file__).parent / "weights"
 
 app = typer.Typer(help="Figures, each beside what they are compared with.", no_args_is_help=True)
 
@@ -84,32 +89,52 @@ def pipeline(
             help="Also run the off-the-shelf chain with this checkpoint, such as yolo11n.pt."
         ),
     ] = None,
-    same_onnx: Annotated[
-        Path | None,
+    off_the_shelf: Annotated[
+        bool,
         typer.Option(
-            help="Also run the off-the-shelf chain on this ONNX file, the one measured: at our "
-            "input shape and with its own default settings."
+            help="Run the off-the-shelf chain on the same ONNX file in turn: at our input shape, "
+            "and with the square 640 px input that it exports by default. Needs the train extra "
+            "and a clip.",
         ),
-    ] = None,
+    ] = True,
     model: Model = None,
     rounds: Annotated[int, typer.Option(help="How often the chains take turns.", min=1)] = 3,
     as_json: AsJson = False,
 ) -> None:
     """Speed against the network alone, latency from capture to event, and peak memory."""
-    baseline: list[Rival] = []
-    if same_onnx:
-        baseline.append(Rival(name="same_onnx_same_shape", model=same_onnx))
-        baseline.append(Rival(name="same_onnx_default_settings", model=same_onnx, input_px="640"))
-    if baseline_model:
-        baseline.append(Rival(name="checkpoint", model=baseline_model, input_px="640"))
-    if baseline and find_spec("ultralytics") is None:
+    is_installed = find_spec("ultralytics") is not None
+    if baseline_model and not is_installed:
         raise ConfigError(
-            "ultralytics is not installed, expected it for --same-onnx and --baseline-model",
+            "ultralytics is not installed, expected it for --baseline-model",
             hint="pip install 'its-camera-ai[train]'",
         )
-    result = measure_pipeline(source, model=model, rounds=rounds, baseline=baseline)
+    with TemporaryDirectory() as folder:
+        baseline: list[Rival] = []
+        if off_the_shelf and is_installed and Path(source).is_file():
+            baseline += _on_the_same_network(model, Path(folder))
+        if baseline_model:
+            baseline.append(Rival(name="checkpoint", model=baseline_model, input_px="640"))
+        result = measure_pipeline(source, model=model, rounds=rounds, baseline=baseline)
     if as_json:
         json.dump(result, sys.stdout, indent=1)
         return
     for key, value in result.items():
         typer.echo(f"{key:22}{value}")
+
+
+def _on_the_same_network(model: str | None, folder: Path) -> list[Rival]:
+    """The network that our pipeline runs, for the off-the-shelf chain."""
+    if model is None:
+        network = _WEIGHTS / read_facts(_WEIGHTS / f"{NAME}-{VERSION}.json").default
+    else:
+        network = Path(model) if model.endswith(".onnx") else _WEIGHTS / f"{model}.onnx"
+    if not network.is_file():
+        raise ConfigError(
+            f"model file {network} does not exist, expected an .onnx file to compare on",
+            hint="name a file, or add --no-off-the-shelf",
+        )
+    square = fix_input(network, folder / f"{network.stem}-640x640.onnx", side_px=640)
+    return [
+        Rival(name="same_onnx_same_shape", model=network),
+        Rival(name="same_weights_square_640", model=square, input_px="640"),
+    ]

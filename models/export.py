@@ -75,6 +75,36 @@ def export_onnx(model: Any, target: Path, *, release: Release) -> Path:
     return target
 
 
+def fix_input(model: Path, target: Path, *, side_px: int) -> Path:
+    """Copy an exported file with one square input size, as Ultralytics exports by default.
+
+    Args:
+        model: What ``export_onnx`` wrote.
+        target: The file to write.
+        side_px: Height and width of the input, a multiple of 32.
+
+    Returns:
+        ``target``.
+    """
+    import onnx
+
+    graph = onnx.load(str(model))
+    for value in (*graph.graph.input, *graph.graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param == "batch":
+                axis.dim_value = 1
+            elif axis.dim_param in ("height", "width"):
+                axis.dim_value = side_px
+    for fact in graph.metadata_props:
+        if fact.key == "imgsz":
+            fact.value = json.dumps([side_px, side_px])
+        elif fact.key == "args":
+            fact.value = str({"dynamic": False, "nms": False})
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(target))
+    return target
+
+
 def _write_metadata(target: Path, network: Any, release: Release) -> None:
     import onnx
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -77,7 +77,7 @@ class ReadAhead(Generic[Item]):
         self._ready: queue.Queue[Item | None] = queue.Queue(maxsize=depth)
         self._abandoned = threading.Event()
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Generator[Item, None, None]:
         """Yield every item in order."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as pool:
             reading = pool.submit(self._read)

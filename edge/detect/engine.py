@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import queue
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,9 @@ from edge.detect.decode import ClassMap, Thresholds, decode
 from edge.detect.detections import Detections
 from edge.detect.letterbox import Letterbox
 from edge.detect.models import ModelFile
+
+_Inputs = dict[tuple[int, int], NDArray[np.float32]]
+"""Batches that one lane writes into, by height and width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,10 @@ class Request:
 
 
 class InferenceEngine:
-    """Run a backend on frames of any size; safe to share between threads, one at a time."""
+    """Run a backend on frames of any size; safe to share between threads.
+
+    As many calls run at once as it has lanes; others wait for a free one.
+    """
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class InferenceEngine:
         input_long_side: int = 640,
         model: ModelFile | None = None,
         thresholds: Thresholds | None = None,
+        lanes: int = 1,
     ) -> None:
         """Check that the backend's classes can be counted.
 
@@ -71,10 +78,14 @@ class InferenceEngine:
                 32; a model of fixed size overrules it.
             model: Identity of the file behind the backend, for reports.
             thresholds: Suppression limits; its floor is replaced by ``floor``.
+            lanes: Inferences at one time; above 1 only for a backend that allows it.
 
         Raises:
             ConfigError: The model knows no road user.
+            ValueError: No lane.
         """
+        if lanes < 1:
+            raise ValueError(f"{lanes} lanes, expected 1 or more")
         limits = thresholds or Thresholds(floor=floor)
         self._thresholds = Thresholds(
             floor=floor,
@@ -86,8 +97,10 @@ class InferenceEngine:
         self._long_side = input_long_side
         self._model = model
         self._letterboxes: dict[tuple[int, int], Letterbox] = {}
-        self._inputs: dict[tuple[int, int], NDArray[np.float32]] = {}
-        self._lock = threading.Lock()
+        self.lanes = lanes
+        self._free: queue.LifoQueue[_Inputs] = queue.LifoQueue()
+        for _ in range(lanes):
+            self._free.put({})
 
     @property
     def info(self) -> EngineInfo:
@@ -123,12 +136,13 @@ class InferenceEngine:
         """
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         results: dict[int, Detections] = {}
-        with self._lock:
-            letterboxes = [self._letterbox(request.frame) for request in requests]
-            for position, letterbox in enumerate(letterboxes):
-                groups[letterbox.input_size].append(position)
+        letterboxes = [self._letterbox(request.frame) for request in requests]
+        for position, letterbox in enumerate(letterboxes):
+            groups[letterbox.input_size].append(position)
+        inputs = self._free.get()
+        try:
             for input_size, positions in groups.items():
-                images = self._input(len(positions), input_size)
+                images = _input(inputs, len(positions), input_size)
                 for slot, position in zip(images, positions, strict=True):
                     letterboxes[position].write(requests[position].frame.image, slot)
                 predictions = self._backend.infer(images)
@@ -136,7 +150,15 @@ class InferenceEngine:
                     results[position] = self._decoded(
                         raw, letterboxes[position], requests[position]
                     )
+        finally:
+            self._free.put(inputs)
         return [results[position] for position in range(len(requests))]
+
+    def close(self) -> None:
+        """Wait for whatever runs; the engine can be used again afterwards."""
+        taken = [self._free.get() for _ in range(self.lanes)]
+        for inputs in taken:
+            self._free.put(inputs)
 
     def _decoded(
         self, raw: NDArray[np.float32], letterbox: Letterbox, request: Request
@@ -164,10 +186,11 @@ class InferenceEngine:
             )
         return self._letterboxes[image_size]
 
-    def _input(self, count: int, input_size: tuple[int, int]) -> NDArray[np.float32]:
-        """A batch to write into; kept between calls, one per input size, grown on demand."""
-        kept = self._inputs.get(input_size)
-        if kept is None or len(kept) < count:
-            kept = np.empty((count, 3, *input_size), dtype=np.float32)
-            self._inputs[input_size] = kept
-        return kept[:count]
+
+def _input(inputs: _Inputs, count: int, input_size: tuple[int, int]) -> NDArray[np.float32]:
+    """A batch to write into; kept between calls, one per input size, grown on demand."""
+    kept = inputs.get(input_size)
+    if kept is None or len(kept) < count:
+        kept = np.empty((count, 3, *input_size), dtype=np.float32)
+        inputs[input_size] = kept
+    return kept[:count]

@@ -11,7 +11,7 @@ standing track waits longer for its road user to come out from behind a bus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -91,11 +91,10 @@ class Tracker:
         points = self._advance(seen, pairs)
         loose = fresh[seen.scores[fresh] >= self._settings.found_score]
         self._found(seen, loose)
-        sure = int(np.count_nonzero(seen.scores >= self._settings.sure_score))
+        is_sure = seen.scores >= self._settings.sure_score
         followed = {point.track_id for point in points if point.at_s == now_s}
         followed_sure = sum(
-            self._tracks[row].id in followed and seen.scores[column] >= self._settings.sure_score
-            for row, column in pairs
+            self._tracks[row].id in followed for row in pairs[is_sure[pairs[:, 1]], 0].tolist()
         )
         return TrackedFrame(
             camera_id=detections.camera_id,
@@ -103,7 +102,7 @@ class Tracker:
             captured_at=detections.captured_at,
             points=tuple(points),
             ended=ended,
-            unassigned=sure - followed_sure,
+            unassigned=int(np.count_nonzero(is_sure)) - followed_sure,
         )
 
     def finish(self) -> tuple[int, ...]:
@@ -140,31 +139,32 @@ class Tracker:
 
     def _associate(self, seen: Detections) -> tuple[Pairs, NDArray[np.intp]]:
         """Pair tracks with detections in three rounds; returns pairs and unpaired detections."""
-        sure = np.flatnonzero(seen.scores >= self._settings.sure_score)
-        unsure = np.flatnonzero(seen.scores < self._settings.sure_score)
-        rows = np.arange(len(self._tracks))
-        if len(rows) == 0:
-            return np.empty((0, 2), dtype=np.intp), np.arange(len(seen))
-        likeness = self._likeness(seen, buffer=_NEAR)
-        first = _chosen(likeness, rows, sure, least=self._settings.least_overlap)
-        rows = np.setdiff1d(rows, first[:, 0])
-        close = self._likeness(seen, buffer=0.0)
-        second = _chosen(close, rows, unsure, least=self._settings.unsure_overlap)
-        rows = np.setdiff1d(rows, second[:, 0])
-        left = np.setdiff1d(sure, first[:, 1])
-        wide = self._likeness(seen, buffer=self._search_buffer())
-        third = _chosen(wide, rows, left, least=self._settings.least_overlap)
-        pairs = np.concatenate([first, second, third])
-        return pairs, np.setdiff1d(np.arange(len(seen)), pairs[:, 1])
-
-    def _likeness(
-        self, seen: Detections, *, buffer: NDArray[np.float64] | float
-    ) -> NDArray[np.float64]:
-        """Grown overlap, less for a pair of which one walks or rides and the other has a cab."""
-        likeness = overlap(self._motion.boxes, seen.boxes_px, buffer=buffer)
-        has_cab = np.array([track.vote.has_cab for track in self._tracks])
-        differs = has_cab[:, None] != HAS_CAB[seen.classes]
-        return np.where(differs, likeness * _OTHER_KIND, likeness)
+        settings = self._settings
+        is_sure = seen.scores >= settings.sure_score
+        free_rows = np.ones(len(self._tracks), dtype=np.bool_)
+        free = np.ones(len(seen), dtype=np.bool_)
+        has_cab = np.array([track.vote.has_cab for track in self._tracks], dtype=np.bool_)
+        fit = np.where(has_cab[:, None] != HAS_CAB[seen.classes], _OTHER_KIND, 1.0)
+        boxes = self._motion.boxes
+        rounds = (
+            (is_sure, lambda: _NEAR, settings.least_overlap),
+            (~is_sure, lambda: 0.0, settings.unsure_overlap),
+            (is_sure, self._search_buffer, settings.least_overlap),
+        )
+        chosen = []
+        for wanted, buffer, least in rounds:
+            rows, columns = np.flatnonzero(free_rows), np.flatnonzero(wanted & free)
+            if len(rows) == 0 or len(columns) == 0:
+                continue
+            grow = np.broadcast_to(buffer(), free_rows.shape)[rows]
+            # Less for a pair of which one walks or rides and the other has a cab.
+            likeness = overlap(boxes[rows], seen.boxes_px[columns], buffer=grow)
+            pairs = assign(likeness * fit[np.ix_(rows, columns)], least=least)
+            chosen.append(np.stack([rows[pairs[:, 0]], columns[pairs[:, 1]]], axis=1))
+            free_rows[chosen[-1][:, 0]] = False
+            free[chosen[-1][:, 1]] = False
+        pairs = np.concatenate(chosen) if chosen else np.empty((0, 2), dtype=np.intp)
+        return pairs, np.flatnonzero(free)
 
     def _search_buffer(self) -> NDArray[np.float64]:
         """A wider circle for tracks whose velocity is unknown or that were hidden for long."""
@@ -177,19 +177,17 @@ class Tracker:
 
     def _advance(self, seen: Detections, pairs: Pairs) -> list[TrackPoint]:
         """Book the sightings; returns the points that may be shown, oldest first per track."""
-        boxes, pace = self._motion.boxes, self._motion.pace()
-        for row in pairs[:, 0]:
+        boxes, pace = self._motion.boxes.tolist(), self._motion.pace().tolist()
+        heights = self._motion.position[:, 3].tolist()
+        scores = seen.scores.tolist()
+        for row in pairs[:, 0].tolist():
             self._tracks[row].last_s = seen.captured_s
         self._notice_echoes(pairs[:, 0], seen.captured_s)
         shown: list[TrackPoint] = []
-        for row, column in pairs:
+        for row, column in pairs.tolist():
             track = self._tracks[row]
-            score = float(seen.scores[column])
-            track.vote.add(
-                seen.class_scores[column],
-                height_px=float(self._motion.position[row, 3]),
-                pace=float(pace[row]),
-            )
+            score = scores[column]
+            track.vote.add(seen.class_scores[column], height_px=heights[row], pace=pace[row])
             track.sightings += 1
             track.evidence += score
             track.best_score = max(track.best_score, score)
@@ -253,8 +251,8 @@ class Tracker:
             track = _Track(id=next(self._ids), last_s=seen.captured_s, evidence=score)
             track.best_score = score
             track.sightings = 1
-            box = seen.boxes_px[column].astype(np.float64)
-            track.vote.add(seen.class_scores[column], height_px=float(box[3] - box[1]), pace=0.0)
+            box = seen.boxes_px[column].tolist()
+            track.vote.add(seen.class_scores[column], height_px=box[3] - box[1], pace=0.0)
             track.waiting.append(_point(track, seen, box, score))
             self._tracks.append(track)
 
@@ -272,24 +270,12 @@ def _at_least(score: float, detections: Detections) -> Detections:
     )
 
 
-def _chosen(
-    likeness: NDArray[np.float64],
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    *,
-    least: float,
-) -> Pairs:
-    """The best pairs among these rows and columns, in terms of the whole table."""
-    pairs = assign(likeness[np.ix_(rows, columns)], least=least)
-    return np.stack([rows[pairs[:, 0]], columns[pairs[:, 1]]], axis=1).astype(np.intp)
-
-
-def _point(track: _Track, seen: Detections, box: NDArray[np.float64], score: float) -> TrackPoint:
+def _point(track: _Track, seen: Detections, box: Sequence[float], score: float) -> TrackPoint:
     return TrackPoint(
         track_id=track.id,
         at_s=seen.captured_s,
         at=seen.captured_at,
-        box_px=Box(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+        box_px=Box(*box),
         road_user=track.vote.road_user,
         score=score,
     )

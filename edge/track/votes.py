@@ -15,6 +15,7 @@ from common.road_users import HAS_CAB, ROAD_USER_INDEX, ROAD_USERS, RoadUser
 _PERSON = ROAD_USER_INDEX[RoadUser.PERSON]
 _BICYCLE = ROAD_USER_INDEX[RoadUser.BICYCLE]
 _MOTORCYCLE = ROAD_USER_INDEX[RoadUser.MOTORCYCLE]
+_HAS_CAB: list[bool] = HAS_CAB.tolist()
 
 # Nobody walks past a cycle in a quarter of their frames; a rider sits on one in most,
 # but a small detector sees the cycle only now and then.
@@ -28,12 +29,19 @@ _MIN_PACED = 5
 
 
 class ClassVote:
-    """The running vote of one track."""
+    """The running vote of one track.
 
-    __slots__ = ("_fast", "_frames", "_motor_fast", "_ridden", "totals")
+    Attributes:
+        totals: Shape (6,), summed votes in the order of ``ROAD_USERS``.
+        has_cab: True when the votes favour a car, a bus or a truck.
+    """
+
+    __slots__ = ("_fast", "_frames", "_motor_fast", "_ridden", "has_cab", "totals")
 
     def __init__(self) -> None:
         self.totals: NDArray[np.float64] = np.zeros(len(ROAD_USERS))
+        # Asked for every track in every frame, changed only by a vote: kept, not computed.
+        self.has_cab = _HAS_CAB[0]
         self._frames = 0
         self._ridden = 0
         self._fast = 0
@@ -49,6 +57,7 @@ class ClassVote:
         """
         best = float(class_scores.max())
         self.totals += class_scores * (best * min(height_px / 32.0, 1.0))
+        self.has_cab = _HAS_CAB[int(self.totals.argmax())]
         self._frames += 1
         winner = int(class_scores.argmax())
         self._ridden += winner in (_BICYCLE, _MOTORCYCLE)
@@ -64,11 +73,6 @@ class ClassVote:
             motor = motor or 2 * self._motor_fast > self._frames
             return RoadUser.MOTORCYCLE if motor else RoadUser.BICYCLE
         return ROAD_USERS[winner]
-
-    @property
-    def has_cab(self) -> bool:
-        """True when the votes favour a car, a bus or a truck."""
-        return bool(HAS_CAB[int(self.totals.argmax())])
 
     @property
     def _is_ridden(self) -> bool:

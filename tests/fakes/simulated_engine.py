@@ -21,11 +21,15 @@ class SimulatedEngine:
     """Stands for ``InferenceEngine``; keeps a world per camera in step with its frames."""
 
     info = EngineInfo(name="truth", version="1", backend="none", sha256="", input="none")
+    lanes = 1
 
     def __init__(self, scenes: dict[str, SceneConfig]) -> None:
         self._scenes = scenes
         self._worlds: dict[str, World] = {}
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Nothing runs between two calls."""
 
     def detect(self, frame: Frame, *, frame_size: tuple[int, int]) -> Detections:
         return self.detect_batch([Request(frame=frame, frame_size=frame_size)])[0]

@@ -18,6 +18,7 @@ class WhiteCarEngine:
     """Stands for ``InferenceEngine``; raises what it is told to."""
 
     info = EngineInfo(name="white", version="1", backend="none", sha256="", input="none")
+    lanes = 1
 
     def __init__(self) -> None:
         self.error: Exception | None = None
