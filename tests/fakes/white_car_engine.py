@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.road_users import ROAD_USER_INDEX, ROAD_USERS, RoadUser
+from edge.capture.frames import Frame
 from edge.detect.detections import Detections
 from edge.detect.engine import EngineInfo, Request
 
@@ -23,6 +24,12 @@ class WhiteCarEngine:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.failing_camera = ""
+
+    def close(self) -> None:
+        """Nothing runs between two calls."""
+
+    def detect(self, frame: Frame, *, frame_size: tuple[int, int]) -> Detections:
+        return self.detect_batch([Request(frame=frame, frame_size=frame_size)])[0]
 
     def detect_batch(self, requests: Sequence[Request]) -> list[Detections]:
         for request in requests:
