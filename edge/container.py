@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from edge.capture.opening import SourceFactory, open_source
 from edge.config import EdgeConfig
 from edge.detect.backend import Backend
 from edge.detect.batching import BatchingDetector
+from edge.detect.decode import Thresholds
 from edge.detect.engine import InferenceEngine
 from edge.detect.engine_cache import EngineCache
 from edge.detect.lanes import CpuShare
@@ -32,6 +33,7 @@ from edge.keeping.stored import StoreLimits
 from edge.measure.stage import Measure
 from edge.passwords import Passwords
 from edge.pipeline import CameraPipeline, Detector, Stages
+from edge.services import Box, HealthBoard, services
 from edge.simulate.source import SimulatedSource
 from edge.simulate.source_uri import parse_source
 from edge.track.tracker import Tracker
@@ -127,7 +129,11 @@ class EdgeContainer(containers.DeclarativeContainer):
     )
     lanes = providers.Singleton(lanes_of, config.backend, config.threads.as_int())
     engine = providers.Singleton(
-        InferenceEngine, backend, floor=SCORE_FLOOR, model=model, lanes=lanes
+        InferenceEngine,
+        backend,
+        thresholds=Thresholds(floor=SCORE_FLOOR),
+        model=model,
+        lanes=lanes,
     )
     # Camera threads ask for it at the same moment.
     shared_detector = providers.ThreadSafeSingleton(
@@ -198,9 +204,21 @@ def agent_container(config: EdgeConfig) -> EdgeContainer:
 
 
 def edge_agent(
-    container: EdgeContainer, config: EdgeConfig, cameras: Sequence[Camera], store: BinStore
+    container: EdgeContainer,
+    config: EdgeConfig,
+    cameras: Sequence[Camera],
+    store: BinStore,
+    *,
+    restart: Callable[[], None] | None = None,
 ) -> Agent:
     """The agent for these cameras; the model is loaded here, so that a bad one is told at once.
+
+    Args:
+        container: What it is made of.
+        config: Settings of this box.
+        cameras: To count on.
+        store: Where bins are kept.
+        restart: Asks for another agent, with the site file as it is then; default: stop.
 
     Raises:
         ConfigError: The model or the backend cannot be used.
@@ -229,18 +247,26 @@ def edge_agent(
         )
         for camera in cameras
     ]
-    write_health = HealthWriter(
-        config.health_file,
-        model=f"{info.name} {info.version} {info.backend}",
-        clock=clock,
-        losses=store.losses,
-    )
+    model = f"{info.name} {info.version} {info.backend}"
+    writer = HealthWriter(config.health_file, model=model, clock=clock, losses=store.losses)
+    board = HealthBoard(writer, clock=clock)
     settings = container.agent_settings(
         health_every_s=config.health.every_s, no_progress_s=config.health.no_progress_s
     )
-    return Agent(
-        workers, write_health=write_health, stop=container.stop(), clock=clock, settings=settings
+    agent = Agent(
+        workers, write_health=board, stop=container.stop(), clock=clock, settings=settings
     )
+    box = Box(
+        config=config,
+        cameras=tuple(cameras),
+        store=store,
+        board=board,
+        clock=clock,
+        model=model,
+        restart=restart or container.stop().set,
+    )
+    agent.accompany(*services(box))
+    return agent
 
 
 def open_store(container: EdgeContainer, config: EdgeConfig) -> BinStore:

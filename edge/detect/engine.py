@@ -63,21 +63,19 @@ class InferenceEngine:
         self,
         backend: Backend,
         *,
-        floor: float,
+        thresholds: Thresholds,
         input_long_side: int = 640,
         model: ModelFile | None = None,
-        thresholds: Thresholds | None = None,
         lanes: int = 1,
     ) -> None:
         """Check that the backend's classes can be counted.
 
         Args:
             backend: What runs the network.
-            floor: Lowest score that is handed on, in [0, 1].
+            thresholds: Lowest score that is handed on, and suppression limits.
             input_long_side: Longer side of the network input in pixels, a multiple of
                 32; a model of fixed size overrules it.
             model: Identity of the file behind the backend, for reports.
-            thresholds: Suppression limits; its floor is replaced by ``floor``.
             lanes: Inferences at one time; above 1 only for a backend that allows it.
 
         Raises:
@@ -86,12 +84,7 @@ class InferenceEngine:
         """
         if lanes < 1:
             raise ValueError(f"{lanes} lanes, expected 1 or more")
-        limits = thresholds or Thresholds(floor=floor)
-        self._thresholds = Thresholds(
-            floor=floor,
-            same_class_iou=limits.same_class_iou,
-            cross_class_iou=limits.cross_class_iou,
-        )
+        self._thresholds = thresholds
         self._backend = backend
         self._class_map = ClassMap.by_name(backend.class_names)
         self._long_side = input_long_side

@@ -65,7 +65,7 @@ def engine(model: ModelFile) -> InferenceEngine:
     # Ultralytics has no suppression between classes; 1 switches ours off.
     thresholds = Thresholds(floor=SCORE, same_class_iou=IOU, cross_class_iou=1)
     backend = OnnxBackend(model.path)
-    return InferenceEngine(backend, floor=SCORE, thresholds=thresholds, model=model)
+    return InferenceEngine(backend, thresholds=thresholds, model=model)
 
 
 @pytest.mark.parametrize("clip", CLIPS)

@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import ConfigError, ConflictError
 from edge.detect.batching import BatchingDetector, BatchLimits
+from edge.detect.decode import Thresholds
 from edge.detect.detections import Detections
 from edge.detect.engine import InferenceEngine, Request
 from tests.fakes.backend import FakeBackend, Planted
@@ -233,7 +234,7 @@ def test_limits_that_make_no_sense_are_refused(limits: dict[str, int]) -> None:
 def test_three_cameras_at_once_each_get_their_own_answers() -> None:
     # The score is the red of the picture, so an answer tells which picture it belongs to.
     backend = FakeBackend([Planted((0, 0, 32, 32), 2)])
-    engine = InferenceEngine(backend, floor=0.01)
+    engine = InferenceEngine(backend, thresholds=Thresholds(floor=0.01))
     scores: dict[str, list[float]] = {"a": [], "b": [], "c": []}
     reds = {"a": range(5, 25), "b": range(105, 125), "c": range(205, 225)}
 

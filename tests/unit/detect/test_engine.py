@@ -20,7 +20,7 @@ REDNESS = Planted((100, 112, 200, 212), 2)
 
 
 def test_boxes_carry_the_camera_its_clock_and_the_site_pixels() -> None:
-    engine = InferenceEngine(FakeBackend([CAR_HERE]), floor=0.1)
+    engine = InferenceEngine(FakeBackend([CAR_HERE]), thresholds=Thresholds(floor=0.1))
     frame = make_frame("north", size=(640, 352), captured_s=1.5)
 
     found = engine.detect(frame, frame_size=(1280, 704))
@@ -34,7 +34,7 @@ def test_boxes_carry_the_camera_its_clock_and_the_site_pixels() -> None:
 
 def test_frames_of_one_shape_run_as_one_batch() -> None:
     backend = FakeBackend([REDNESS])
-    engine = InferenceEngine(backend, floor=0.1)
+    engine = InferenceEngine(backend, thresholds=Thresholds(floor=0.1))
     frames = [make_frame(name, red=red) for name, red in (("a", 51), ("b", 255), ("c", 102))]
 
     found = engine.detect_batch([Request(frame=f, frame_size=(640, 384)) for f in frames])
@@ -46,7 +46,7 @@ def test_frames_of_one_shape_run_as_one_batch() -> None:
 
 def test_frames_of_several_shapes_keep_their_order() -> None:
     backend = FakeBackend([REDNESS])
-    engine = InferenceEngine(backend, floor=0.1)
+    engine = InferenceEngine(backend, thresholds=Thresholds(floor=0.1))
     frames = [
         make_frame("wide", red=51),
         make_frame("square", size=(640, 640), red=102),
@@ -62,13 +62,13 @@ def test_frames_of_several_shapes_keep_their_order() -> None:
 def test_no_frames_need_no_inference() -> None:
     backend = FakeBackend()
 
-    assert InferenceEngine(backend, floor=0.1).detect_batch([]) == []
+    assert InferenceEngine(backend, thresholds=Thresholds(floor=0.1)).detect_batch([]) == []
     assert backend.shapes == []
 
 
 def test_a_model_of_fixed_size_decides_the_input() -> None:
     backend = FakeBackend(fixed_size=(640, 640))
-    engine = InferenceEngine(backend, floor=0.1)
+    engine = InferenceEngine(backend, thresholds=Thresholds(floor=0.1))
 
     engine.detect(make_frame(size=(640, 352)), frame_size=(640, 352))
 
@@ -79,7 +79,7 @@ def test_a_model_of_fixed_size_decides_the_input() -> None:
 def test_a_short_input_side_makes_a_small_input() -> None:
     backend = FakeBackend()
 
-    InferenceEngine(backend, floor=0.1, input_long_side=416).detect(
+    InferenceEngine(backend, thresholds=Thresholds(floor=0.1), input_long_side=416).detect(
         make_frame(size=(1280, 720)), frame_size=(1280, 720)
     )
 
@@ -88,7 +88,9 @@ def test_a_short_input_side_makes_a_small_input() -> None:
 
 def test_the_floor_overrules_the_one_in_the_thresholds() -> None:
     engine = InferenceEngine(
-        FakeBackend([CAR_HERE]), floor=0.8, thresholds=Thresholds(floor=0.1, same_class_iou=0.5)
+        FakeBackend([CAR_HERE]),
+        thresholds=Thresholds(floor=0.8),
+        thresholds=Thresholds(floor=0.1, same_class_iou=0.5),
     )
 
     assert len(engine.detect(make_frame(), frame_size=(640, 384))) == 0
@@ -99,7 +101,7 @@ def test_info_names_model_backend_and_input() -> None:
         path=Path("its.onnx"), name="its", version="1.2", sha256="ab", class_names=("car",)
     )
 
-    info = InferenceEngine(FakeBackend(), floor=0.1, model=model).info
+    info = InferenceEngine(FakeBackend(), thresholds=Thresholds(floor=0.1), model=model).info
 
     assert info == EngineInfo(
         name="its", version="1.2", backend="fake", sha256="ab", input="640 px"
@@ -108,4 +110,4 @@ def test_info_names_model_backend_and_input() -> None:
 
 def test_a_model_that_knows_no_road_user_is_refused() -> None:
     with pytest.raises(ConfigError, match="classes are cat"):
-        InferenceEngine(FakeBackend(class_names=["cat"]), floor=0.1)
+        InferenceEngine(FakeBackend(class_names=["cat"]), thresholds=Thresholds(floor=0.1))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge.detect.decode import Thresholds
 from edge.detect.engine import InferenceEngine
 from edge.detect.lanes import CpuShare
 from tests.fakes.backend import FakeBackend, Planted
@@ -49,7 +50,7 @@ def test_a_negative_number_of_cores_is_refused() -> None:
 
 
 def test_two_lanes_work_side_by_side_and_keep_their_pictures_apart() -> None:
-    engine = InferenceEngine(BothAtOnce(), floor=0.1, lanes=2)
+    engine = InferenceEngine(BothAtOnce(), thresholds=Thresholds(floor=0.1), lanes=2)
 
     with ThreadPoolExecutor(2) as pool:
         dark, bright = (
@@ -64,7 +65,7 @@ def test_two_lanes_work_side_by_side_and_keep_their_pictures_apart() -> None:
 
 def test_an_engine_without_a_lane_is_refused() -> None:
     with pytest.raises(ValueError, match="0 lanes"):
-        InferenceEngine(FakeBackend(), floor=0.1, lanes=0)
+        InferenceEngine(FakeBackend(), thresholds=Thresholds(floor=0.1), lanes=0)
 
 
 def test_a_lane_is_free_again_after_a_failed_inference() -> None:
@@ -75,7 +76,7 @@ def test_a_lane_is_free_again_after_a_failed_inference() -> None:
                 raise RuntimeError("out of memory")
             return super().infer(images)
 
-    engine = InferenceEngine(Failing([WHOLE]), floor=0.0)
+    engine = InferenceEngine(Failing([WHOLE]), thresholds=Thresholds(floor=0.0))
     frame = make_frame(size=SIZE, red=255)
     with pytest.raises(RuntimeError, match="out of memory"):
         engine.detect(frame, frame_size=SIZE)
