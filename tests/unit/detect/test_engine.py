@@ -86,16 +86,6 @@ def test_a_short_input_side_makes_a_small_input() -> None:
     assert backend.shapes == [(1, 3, 256, 416)]
 
 
-def test_the_floor_overrules_the_one_in_the_thresholds() -> None:
-    engine = InferenceEngine(
-        FakeBackend([CAR_HERE]),
-        thresholds=Thresholds(floor=0.8),
-        thresholds=Thresholds(floor=0.1, same_class_iou=0.5),
-    )
-
-    assert len(engine.detect(make_frame(), frame_size=(640, 384))) == 0
-
-
 def test_info_names_model_backend_and_input() -> None:
     model = ModelFile(
         path=Path("its.onnx"), name="its", version="1.2", sha256="ab", class_names=("car",)
