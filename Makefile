@@ -26,8 +26,8 @@ COVERAGE := --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),,--cov-fail
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 10
 
-demo: .venv/.edge  ## Count three simulated cameras against exact truth (no torch needed)
-	$(BIN)/its-camera-ai edge demo
+demo: .venv/.fleet  ## Three boxes and a coordinator on this machine, against exact truth (no torch)
+	$(BIN)/its-camera-ai demo
 
 test: .venv/.all  ## Run every test with coverage; PYTEST_ARGS='-k crossing' picks some
 	$(BIN)/python -m pytest -m 'not benchmark' $(COVERAGE) $(PYTEST_ARGS)
@@ -55,12 +55,12 @@ $(BIN)/python:
 	  { echo "error: $(PYTHON) cannot create a virtual environment" >&2; \
 	    echo "hint: on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 3; }
 
-.venv/.edge: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "setting up .venv for the edge (about 0.6 GB)"
-	@$(INSTALL) --editable '.[edge]'
+.venv/.fleet: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setting up .venv for boxes and coordinator (about 0.9 GB)"
+	@$(INSTALL) --editable '.[edge,coordinator]'
 	@touch $@
 
 .venv/.all: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up .venv with training and developer tools (about 7 GB, takes a while)"
 	@$(INSTALL) --editable '.[all]'
-	@touch .venv/.edge $@
+	@touch .venv/.fleet $@

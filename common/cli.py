@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points, version
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated
 
 import typer
 
-from common.errors import ItsError
+from common.errors import ConfigError, ItsError
 from common.logs import LogLevel, set_up_logs, without_credentials
 
 GROUP = "its_camera_ai.commands"
 
+_OURS = ("common", "coordinator", "edge", "models")
 
-def build_app() -> typer.Typer:
-    """The root command with every installed group of sub-commands."""
+
+def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The root command with the installed groups of sub-commands.
+
+    Args:
+        arguments: When they name a group, only that one is loaded: a box must not carry the
+            coordinator's libraries in memory, nor wait for them.
+    """
     app = typer.Typer(
         name="its-camera-ai",
         help="Traffic cameras become trustworthy counts without a picture leaving the pole.",
@@ -51,14 +58,46 @@ def build_app() -> typer.Typer:
     ) -> None:
         set_up_logs(level=log_level, as_json=not sys.stderr.isatty())
 
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        app.add_typer(entry.load(), name=entry.name)
+    entries = sorted(entry_points(group=GROUP), key=lambda e: e.name)
+    named = [word for word in arguments if word in {entry.name for entry in entries}][:1]
+    for entry in entries:
+        if named and entry.name != named[0]:
+            continue
+        app.add_typer(_loaded(entry), name=entry.name)
     return app
+
+
+def _loaded(entry: EntryPoint) -> typer.Typer:
+    """The group of an entry point, or one that says which extra it needs."""
+    try:
+        group: typer.Typer = entry.load()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in _OURS:
+            raise
+        return _absent(entry.name, error.name)
+    return group
+
+
+def _absent(name: str, library: str) -> typer.Typer:
+    extra = "coordinator"
+    group = typer.Typer(help=f"Not installed here; needs the {extra} extra.")
+
+    @group.callback(
+        invoke_without_command=True,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def _refuse() -> None:
+        raise ConfigError(
+            f"its-camera-ai {name} needs {library}, which is not installed",
+            hint=f"pip install 'its-camera-ai[{extra}]'",
+        )
+
+    return group
 
 
 def main() -> None:
     """Run the installed command with the arguments of this process."""
-    run(build_app())
+    run(build_app(sys.argv[1:]))
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,13 @@ import typer
 from rich.console import Console
 
 from common.truth import compare, load_truth
-from edge import agent_commands
+from edge import (
+    agent_commands,
+    bins_commands,
+    egress_commands,
+    enrol_commands,
+    preview_commands,
+)
 from edge.container import BACKENDS, edge_container
 from edge.counting.annotate import AnnotatedVideo
 from edge.counting.benchmark import benchmark as run_benchmark
@@ -23,7 +29,7 @@ from edge.counting.count import (
     refuse_missing_folder,
     refuse_other_lines,
 )
-from edge.counting.demo import is_exact, run_demo
+from edge.counting.demo import DEMO_SCENES, demo_scenes, is_exact, run_demo
 from edge.counting.preview import site_preview
 from edge.counting.report import to_report, write_events, write_report
 from edge.counting.scene_files import Wanted, write_scene
@@ -36,6 +42,10 @@ app = typer.Typer(
 
 app.command()(agent_commands.run)
 app.command()(agent_commands.doctor)
+app.command()(bins_commands.bins)
+app.command()(enrol_commands.enroll)
+app.command()(preview_commands.preview)
+app.add_typer(egress_commands.app, name="egress")
 
 Source = Annotated[
     str,
@@ -165,9 +175,12 @@ def demo(
         "out/demo"
     ),
     model: Model = None,
+    only: Annotated[
+        str | None, typer.Option(help="One of them: " + ", ".join(s.name for s in DEMO_SCENES))
+    ] = None,
 ) -> None:
     """Count three simulated cameras (day, night, rain) against exact truth."""
-    results = run_demo(output, model=model, console=Console())
+    results = run_demo(demo_scenes(only), output, model=model, console=Console())
     if not all(is_exact(result) for result in results if result.scene.is_easy):
         raise typer.Exit(1)
 

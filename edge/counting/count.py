@@ -99,9 +99,7 @@ def count_source(
     engine = container.engine()
     settings = CaptureSettings(keeps_trying=False)
     capture = container.capture(camera, settings=settings)
-    pipeline = camera_pipeline(
-        container, camera, engine, capture=capture, in_flight=engine.lanes
-    )
+    pipeline = camera_pipeline(container, camera, engine, capture=capture, in_flight=engine.lanes)
     count = Count(source=without_credentials(camera.source), camera=camera, engine=engine.info)
     started_s, away_s = time.monotonic(), 0.0
     for step in pipeline:

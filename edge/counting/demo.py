@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from common.errors import NotFoundError
 from common.site import Camera
 from common.truth import Comparison, Truth, compare, totals
 from edge.container import EdgeContainer, edge_container
@@ -59,10 +60,25 @@ class DemoResult:
     picture: Path
 
 
-def run_demo(folder: Path, *, model: str | None, console: Console) -> list[DemoResult]:
-    """Count every scene, show how it compares with the truth, and keep a video and a picture.
+def demo_scenes(only: str | None) -> tuple[DemoScene, ...]:
+    """All scenes, or the one of this name.
+
+    Raises:
+        NotFoundError: No scene has this name.
+    """
+    names = [scene.name for scene in DEMO_SCENES]
+    if only is not None and only not in names:
+        raise NotFoundError(f"no demo scene {only!r}, expected one of {', '.join(names)}")
+    return tuple(scene for scene in DEMO_SCENES if only in (None, scene.name))
+
+
+def run_demo(
+    scenes: Sequence[DemoScene], folder: Path, *, model: str | None, console: Console
+) -> list[DemoResult]:
+    """Count scenes, show how it compares with the truth, and keep a video and a picture.
 
     Args:
+        scenes: What to count.
         folder: Where videos and pictures go; made when missing.
         model: Model to count with; None for the packaged one.
         console: Where the tables go.
@@ -72,7 +88,7 @@ def run_demo(folder: Path, *, model: str | None, console: Console) -> list[DemoR
     """
     folder.mkdir(parents=True, exist_ok=True)
     results = []
-    for scene in DEMO_SCENES:
+    for scene in scenes:
         # The agent would keep its engine; here each scene also shows how fast one starts.
         container = edge_container(model=model)
         results.append(_count_scene(scene, container, folder))
@@ -99,7 +115,7 @@ def _count_scene(scene: DemoScene, container: EdgeContainer, folder: Path) -> De
 
 
 def _show_summary(results: Sequence[DemoResult], console: Console) -> None:
-    table = Table(title="three simulated cameras against exact truth", title_justify="left")
+    table = Table(title="simulated cameras against exact truth", title_justify="left")
     table.add_column("camera")
     for heading in ("true", "counted", "missed", "false", "wrong class"):
         table.add_column(heading, justify="right")

@@ -29,6 +29,23 @@ def test_the_command_line_starts_without_heavy_libraries(statement: str) -> None
     assert loaded_by(statement) == set()
 
 
+def test_a_box_does_not_carry_the_coordinators_libraries() -> None:
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from common.cli import build_app; build_app(['--log-level', 'info', 'edge', 'run'])\n"
+            "import sys; print(*(n for n in ('sqlalchemy', 'amqtt') if n in sys.modules))",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert run.stdout.split() == []
+
+
 def test_a_heavy_library_in_memory_would_be_noticed() -> None:
     assert loaded_by("import sys, types; sys.modules['torch'] = types.ModuleType('torch')") == {
         "torch"

@@ -42,10 +42,10 @@ def test_make_alone_lists_every_target(fresh_clone: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "extra", "other"),
     [
-        pytest.param("demo", "'.[edge]'", "'.[all]'", id="the demo needs no torch"),
-        pytest.param("test", "'.[all]'", "'.[edge]'", id="tests need everything, once"),
-        pytest.param("check", "'.[all]'", "'.[edge]'", id="so do checks"),
-        pytest.param("bench", "'.[all]'", "'.[edge]'", id="so do benchmarks"),
+        pytest.param("demo", "'.[edge,coordinator]'", "'.[all]'", id="the demo needs no torch"),
+        pytest.param("test", "'.[all]'", "'.[edge,coordinator]'", id="tests need everything, once"),
+        pytest.param("check", "'.[all]'", "'.[edge,coordinator]'", id="so do checks"),
+        pytest.param("bench", "'.[all]'", "'.[edge,coordinator]'", id="so do benchmarks"),
     ],
 )
 def test_a_target_sets_up_what_it_needs_and_no_more(
@@ -60,7 +60,7 @@ def test_a_target_sets_up_what_it_needs_and_no_more(
 
 def test_a_second_call_installs_nothing(fresh_clone: Path) -> None:
     (fresh_clone / ".venv" / "bin").mkdir(parents=True)
-    for stamp in ("bin/python", ".edge", ".all"):
+    for stamp in ("bin/python", ".fleet", ".all"):
         (fresh_clone / ".venv" / stamp).touch()
 
     planned = make(fresh_clone, "--dry-run", "demo", "test").stdout

@@ -14,8 +14,11 @@ from tests.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
-# What a box on a pole must not need: the training side, and the tools around it.
-ABSENT = ("torch", "torchvision", "ultralytics", "matplotlib", "scipy", "pytest")
+# What a box on a pole must not need: training, coordinator, and the tools around them.
+ABSENT = (
+    "torch", "torchvision", "ultralytics", "matplotlib", "scipy", "pytest",
+    "fastapi", "sqlalchemy", "amqtt",
+)  # fmt: skip
 
 ENVIRONMENT = {
     name: value
@@ -86,3 +89,11 @@ def test_an_edge_box_counts_a_simulated_road(edge_box: Path, tmp_path: Path) -> 
     assert report["source"] == source
     assert report["duration_s"] == pytest.approx(5, abs=0.5)
     assert report["frames"]["processed"] > 0
+
+
+def test_an_edge_box_says_what_the_coordinator_would_need(edge_box: Path, tmp_path: Path) -> None:
+    refused = run(edge_box / "its-camera-ai", "coordinator", "serve", folder=tmp_path)
+
+    assert refused.returncode == 3
+    assert "error: its-camera-ai coordinator needs " in refused.stderr
+    assert "hint: pip install 'its-camera-ai[coordinator]'" in refused.stderr
