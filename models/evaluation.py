@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from common.telemetry import refuse_telemetry
 from models.dataset import class_counts, write_data_yaml
 from models.detector import load_model
 from models.runtime import CPU_THREADS, prepare, use_all_threads
@@ -68,6 +69,7 @@ def milliseconds(
         rounds: Inferences of each file.
         size: Height and width of the input.
     """
+    refuse_telemetry()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

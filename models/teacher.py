@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from common.telemetry import refuse_telemetry
 from models.labels import Rows, fuse_views
 from models.runtime import CPU_THREADS
 
@@ -28,6 +29,7 @@ class Teacher:
 
     def __init__(self, model: Path, *, memory: Path) -> None:
         """Load ``model``; ``memory`` is the folder for answers."""
+        refuse_telemetry()
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import ConfigError
+from common.telemetry import refuse_telemetry
 from edge.detect.onnx_metadata import class_names, read_metadata
 
 _PROBE_PX = 64
@@ -130,6 +131,7 @@ class OnnxBackend:
 
 
 def _open_session(model: Path, *, device: Device, threads: int) -> Any:
+    refuse_telemetry()
     try:
         import onnxruntime  # noqa: PLC0415 - absent on TensorRT-only boxes
         import onnxruntime.capi.onnxruntime_pybind11_state as ort_errors  # noqa: PLC0415

@@ -1,0 +1,1 @@
+"""A one-time token → the identity of this box, kept, renewed and rotated."""
