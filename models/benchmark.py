@@ -46,21 +46,25 @@ class Rival:
     input_px: str | None = None
 
 
-def compare_counts(folder: Path, *, model: str | None, baseline_model: Path) -> list[ClipResult]:
+def compare_counts(
+    folder: Path, *, model: str | None, baseline_model: Path, truth: Path | None = None
+) -> list[ClipResult]:
     """Count every clip of ``folder`` that has a truth file, with both chains.
 
     Args:
         folder: Holds ``clips/NAME.mp4`` and ``truth/NAME.json``.
+        truth: Another folder with ``NAME.json``.
         model: Model of our pipeline; None for the packaged one.
         baseline_model: Checkpoint of the off-the-shelf chain.
 
     Raises:
         ConfigError: No clip with a truth file in ``folder``.
     """
-    truths = sorted((folder / "truth").glob("*.json"))
+    truth = truth or folder / "truth"
+    truths = sorted(truth.glob("*.json"))
     if not truths:
         raise ConfigError(
-            f"no truth file in {folder / 'truth'}, expected clips/NAME.mp4 and truth/NAME.json",
+            f"no truth file in {truth}, expected clips/NAME.mp4 and truth/NAME.json",
             hint="name the folder with --data",
         )
     return [

@@ -40,10 +40,13 @@ def counts(
         Path, typer.Option(help="Checkpoint for the off-the-shelf chain, such as yolo11n.pt.")
     ],
     model: Model = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder with NAME.json; default: truth in --data.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Missed, false and wrongly classed crossings of every clip, each fault listed."""
-    results = compare_counts(data, model=model, baseline_model=baseline_model)
+    results = compare_counts(data, model=model, baseline_model=baseline_model, truth=truth)
     rows = counts_table(results)
     if as_json:
         json.dump({"clips": rows}, sys.stdout, indent=1)
