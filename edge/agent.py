@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -23,8 +24,22 @@ from edge.worker import CameraWorker
 WriteHealth = Callable[[Sequence[CameraHealth]], None]
 
 _LONGEST_TICK_S = 0.5
+_Threads = Sequence[threading.Thread]
 
 log = structlog.get_logger(__name__)
+
+
+class Service(Protocol):
+    """Something that runs beside the cameras and is not missed by them, such as the sender."""
+
+    @property
+    def name(self) -> str:
+        """For the log and the thread."""
+        ...
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop; what it raises is logged, and it begins again."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +89,13 @@ class Agent:
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret  # nosec B311
         self._states: dict[str, CameraState] = {}
         self._health_failed = False
+        self._services: tuple[Service, ...] = ()
+        # Later than the cameras' own, so that their last bins still leave.
+        self._stop_services = threading.Event()
+
+    def accompany(self, *services: Service) -> None:
+        """Have these run beside the cameras, and a little longer; call it before ``run``."""
+        self._services += services
 
     def run(self) -> bool:
         """Count until told to stop.
@@ -87,7 +109,11 @@ class Agent:
             )
             for worker in self._workers
         ]
-        for thread in threads:
+        services = [
+            threading.Thread(target=self._serve, args=(service,), name=service.name)
+            for service in self._services
+        ]
+        for thread in (*threads, *services):
             # A stuck thread must not keep the process alive after we gave it up.
             thread.daemon = True
             thread.start()
@@ -99,6 +125,8 @@ class Agent:
             self._stop.set()
             notify(STOPPING)
             left = self._joined(threads)
+            self._stop_services.set()
+            left += self._joined(services)
         self._report()
         log.info("agent_stopped", stuck=left)
         return not left
@@ -124,7 +152,25 @@ class Agent:
             failures = 1 if is_steady else failures + 1
             self._stop.wait(back_off.wait_s(failures, self._chance.random()))
 
-    def _watch(self, threads: Sequence[threading.Thread]) -> None:
+    def _serve(self, service: Service) -> None:
+        service_log = log.bind(service=service.name)
+        back_off = self._settings.back_off
+        failures = 0
+        while not self._stop_services.is_set():
+            began_s = self._clock.monotonic_s()
+            try:
+                service.run(self._stop_services)
+            except ItsError as error:
+                service_log.error("service_failed", error=str(error), hint=error.hint)
+            except Exception:  # noqa: BLE001 - the supervisor: log, begin again
+                service_log.exception("service_crashed")
+            else:
+                return
+            is_steady = self._clock.monotonic_s() - began_s >= back_off.steady_after_s
+            failures = 1 if is_steady else failures + 1
+            self._stop_services.wait(back_off.wait_s(failures, self._chance.random()))
+
+    def _watch(self, threads: _Threads) -> None:
         alive_every_s = watchdog_s()
         tick_s = min(self._settings.health_every_s, alive_every_s or _LONGEST_TICK_S)
         tick_s = min(tick_s, _LONGEST_TICK_S)
@@ -166,7 +212,7 @@ class Agent:
         else:
             self._health_failed = False
 
-    def _joined(self, threads: Sequence[threading.Thread]) -> list[str]:
+    def _joined(self, threads: _Threads) -> list[str]:
         """Wait for the threads; names of those that did not end."""
         give_up_s = self._clock.monotonic_s() + self._settings.stop_within_s
         for thread in threads:

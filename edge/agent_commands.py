@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,11 @@ import typer
 
 from common.errors import ConflictError, UnreachableError
 from common.logs import LogLevel, set_up_logs
-from common.site import load_site
+from common.site import Camera, load_site
 from edge.checks.doctor import Verdict, examine, exit_code
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container, edge_agent, open_store
+from edge.keeping.store import BinStore
 from edge.stopping import stop_on_signals
 
 ConfigFile = Annotated[
@@ -81,20 +83,43 @@ def run_agent(container: EdgeContainer, config: EdgeConfig) -> bool:
         ConflictError: Another agent uses the data folder.
         UnreachableError: The data folder cannot be used.
     """
-    cameras = config.cameras_of(load_site(config.site_file))
-    for camera in cameras:
-        container.passwords().filled(camera.source)
+    _cameras(container, config)
     with _alone(config):
         store = open_store(container, config)
         try:
-            agent = edge_agent(container, config, cameras, store)
-            stop_on_signals(container.stop())
-            is_clean = agent.run()
+            is_clean = _run_on(container, config, store)
             if is_clean:
                 container.shared_detector().close()
             return is_clean
         finally:
             store.close()
+
+
+def _run_on(container: EdgeContainer, config: EdgeConfig, store: BinStore) -> bool:
+    """One agent after the other: a new one whenever the site file was replaced by an order."""
+    stop, ended, replaced = container.stop(), threading.Event(), threading.Event()
+
+    def restart() -> None:
+        replaced.set()
+        stop.set()
+
+    stop_on_signals(ended, stop)
+    while True:
+        replaced.clear()
+        agent = edge_agent(container, config, _cameras(container, config), store, restart=restart)
+        is_clean = agent.run()
+        if ended.is_set() or not replaced.is_set() or not is_clean:
+            return is_clean
+        stop.clear()
+        if ended.is_set():  # a signal came between the two lines above
+            return True
+
+
+def _cameras(container: EdgeContainer, config: EdgeConfig) -> tuple[Camera, ...]:
+    cameras = config.cameras_of(load_site(config.site_file))
+    for camera in cameras:
+        container.passwords().filled(camera.source)
+    return cameras
 
 
 @contextmanager

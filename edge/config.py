@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from common.errors import ConfigError
 from common.ids import Slug
 from common.settings_files import read_settings
 from common.site import Camera, Site
+from edge.anonymise.settings import PrivacySettings
 
 _HINT = "see docs/edge.example.yaml for every key of the agent's configuration"
 
@@ -35,6 +36,39 @@ class HealthSettings(_Model):
     )
 
 
+class CoordinatorSettings(_Model):
+    """How measurements are sent; where to is told by the identity, which ``edge enroll`` makes."""
+
+    identity_folder: Path | None = Field(
+        default=None, description="Keys and certificates; default: identity in the data folder"
+    )
+    protocol: Literal["3.1.1", "5"] | None = Field(
+        default=None, description="MQTT version; default: what the coordinator told at enrolment"
+    )
+    window: int = Field(
+        default=64, ge=1, le=1000, description="Reports without acknowledgement at a time"
+    )
+    outbox_mb: float = Field(
+        default=200, ge=1, le=100_000, description="When full, the oldest minutes become coarser"
+    )
+    resend_after_s: float = Field(default=30, ge=1, le=3600)
+    clock_wait_s: float = Field(
+        default=600,
+        ge=0,
+        le=86_400,
+        description="How long reports wait for a time server; then they leave, marked",
+    )
+    clock_is_right: bool = Field(
+        default=False, description="Vouch for the clock of a box that no time server reaches"
+    )
+    twin_trial_minutes: float = Field(
+        default=5,
+        ge=0.1,
+        le=1440,
+        description="A configuration from the coordinator that harms is undone after so long",
+    )
+
+
 class EdgeConfig(_Model):
     """What the agent runs and where it keeps things; relative paths start at the file's folder."""
 
@@ -53,6 +87,10 @@ class EdgeConfig(_Model):
     threads: int = Field(default=0, ge=0, le=256, description="0: one per core")
     store: StoreSettings = StoreSettings()
     health: HealthSettings = HealthSettings()
+    coordinator: CoordinatorSettings | None = Field(
+        default=None, description="Without this section nothing leaves the box"
+    )
+    privacy: PrivacySettings = PrivacySettings()
 
     @property
     def store_file(self) -> Path:
@@ -68,6 +106,37 @@ class EdgeConfig(_Model):
     def lock_file(self) -> Path:
         """Held by the one agent that may use the data folder."""
         return self.data_folder / "agent.lock"
+
+    @property
+    def identity_folder(self) -> Path:
+        """Keys and certificates of this box."""
+        chosen = self.coordinator.identity_folder if self.coordinator else None
+        return chosen or self.data_folder / "identity"
+
+    @property
+    def outbox_file(self) -> Path:
+        """The SQLite file with what is not acknowledged yet."""
+        return self.data_folder / "outbox.sqlite"
+
+    @property
+    def at_rest_key_file(self) -> Path:
+        """The key that closes what is kept on this box."""
+        return self.data_folder / "at_rest.key"
+
+    @property
+    def egress_folder(self) -> Path:
+        """The record of what left the box."""
+        return self.data_folder / "egress"
+
+    @property
+    def noise_budget_file(self) -> Path:
+        """The account of the noise on counts."""
+        return self.data_folder / "noise.sqlite"
+
+    @property
+    def twin_file(self) -> Path:
+        """What became of the coordinator's last configuration."""
+        return self.data_folder / "twin.json"
 
     def cameras_of(self, site: Site) -> tuple[Camera, ...]:
         """The cameras to run.
@@ -108,6 +177,14 @@ def _from_folder(config: EdgeConfig, folder: Path) -> EdgeConfig:
     }
     if config.secrets_file is not None:
         moved["secrets_file"] = folder / config.secrets_file
+    if config.coordinator is not None and config.coordinator.identity_folder is not None:
+        moved["coordinator"] = config.coordinator.model_copy(
+            update={"identity_folder": folder / config.coordinator.identity_folder}
+        )
+    if config.privacy.face_model is not None:
+        moved["privacy"] = config.privacy.model_copy(
+            update={"face_model": folder / config.privacy.face_model}
+        )
     if config.model is not None and config.model.endswith(".onnx"):
         moved["model"] = str(folder / config.model)
     return config.model_copy(update=moved)

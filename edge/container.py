@@ -27,6 +27,7 @@ from edge.detect.models import ModelFile, find_model
 from edge.detect.onnx_backend import Device, OnnxBackend
 from edge.detect.tensorrt_backend import TensorRtBackend
 from edge.health import HealthWriter
+from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.keeper import BinKeeper
 from edge.keeping.store import BinStore
 from edge.keeping.stored import StoreLimits
@@ -238,12 +239,14 @@ def edge_agent(
         )
         return OpenedCamera(pipeline=pipeline, capture=capture)
 
+    incidents = IncidentBoard()
     workers = [
         CameraWorker(
             camera,
             open_camera=open_camera,
             keeper=BinKeeper(store, camera_id=camera.id, clock=clock),
             clock=clock,
+            incidents=incidents,
         )
         for camera in cameras
     ]
@@ -261,6 +264,7 @@ def edge_agent(
         cameras=tuple(cameras),
         store=store,
         board=board,
+        incidents=incidents,
         clock=clock,
         model=model,
         restart=restart or container.stop().set,

@@ -13,6 +13,7 @@ from common.site import Camera
 from common.timing import Clock
 from edge.capture.ingestion import CaptureStatus
 from edge.health import ADVICE, CameraHealth, CameraState
+from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.keeper import BinKeeper
 from edge.measure.bins import BIN_WIDTH
 from edge.measure.stage import Measure
@@ -43,13 +44,21 @@ class CameraWorker:
     """Runs one camera's pipeline; health is asked from another thread."""
 
     def __init__(
-        self, camera: Camera, *, open_camera: OpenCamera, keeper: BinKeeper, clock: Clock
+        self,
+        camera: Camera,
+        *,
+        open_camera: OpenCamera,
+        keeper: BinKeeper,
+        clock: Clock,
+        incidents: IncidentBoard | None = None,
     ) -> None:
+        """Prepare; ``incidents`` is told every single one, the bins only how many."""
         self.camera_id = camera.id
         self._camera = camera
         self._open_camera = open_camera
         self._keeper = keeper
         self._clock = clock
+        self._incidents = incidents or IncidentBoard()
         self._started_at = clock.now()
         self._lock = threading.Lock()
         self._state = CameraState.STARTING
@@ -83,6 +92,8 @@ class CameraWorker:
             for step in opened.pipeline:
                 self._note(step)
                 self._keeper.keep(step.bins)
+                if step.measured.incidents:
+                    self._incidents.note(self.camera_id, step.measured.incidents)
             is_complete = True
         finally:
             if not is_complete:

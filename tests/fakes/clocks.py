@@ -44,3 +44,7 @@ class SkippingClock:
     def skip(self, seconds: float) -> None:
         """Everything waits for so long and notices only afterwards."""
         self._skipped_s += seconds
+
+    def set_ahead(self, ahead: timedelta) -> None:
+        """The wall clock alone jumps to so far ahead of the machine's."""
+        self._ahead = ahead

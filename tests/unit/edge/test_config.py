@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import yaml
 
 from common.errors import ConfigError
 from common.site import Site
-from edge.config import EdgeConfig, load_config
+from edge.anonymise.settings import PrivacySettings
+from edge.config import CoordinatorSettings, EdgeConfig, load_config
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.unit
@@ -117,10 +119,24 @@ def test_the_example_is_valid_with_and_without_its_defaults(tmp_path: Path) -> N
 
     assert config.store == full.store
     assert config.health == full.health
+    assert config.coordinator is None
+    assert full.coordinator is not None
+    shown_defaults = full.coordinator.model_dump(exclude={"identity_folder", "protocol"})
+    assert shown_defaults == CoordinatorSettings().model_dump(
+        exclude={"identity_folder", "protocol"}
+    )
+    assert full.identity_folder == tmp_path / "identity"
+    assert set(shown["coordinator"]) == set(CoordinatorSettings.model_fields)
+    assert config.privacy == PrivacySettings()
+    assert full.privacy.of("cam-north").withhold_below == 5
+    assert set(shown["privacy"]) == set(PrivacySettings.model_fields)
     assert set(shown) == set(EdgeConfig.model_fields)
 
 
 def _is_key(line: str) -> bool:
-    name = line.removeprefix("# ").strip().partition(":")[0]
-    known = {*EdgeConfig.model_fields, "max_days", "max_mb", "every_s", "no_progress_s"}
-    return name in known and not line.startswith(("# every_s:", "# no_progress_s:"))
+    found = re.match(r"(?:# )?( *)([a-z][a-z0-9_-]*):( |$)", line)
+    if found is None:
+        return False
+    indent, name, _ = found.groups()
+    is_prose = line.startswith(("# every_s:", "# no_progress_s:"))
+    return bool(indent) or (name in EdgeConfig.model_fields and not is_prose)

@@ -1,0 +1,1 @@
+"""Measured bins → sealed reports that the coordinator acknowledged."""
