@@ -1,0 +1,1 @@
+"""Where boxes and coordinator meet: the embedded broker, or mosquitto's configuration."""

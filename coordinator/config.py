@@ -1,0 +1,210 @@
+"""coordinator.yaml → the validated settings of the coordinator."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from common.errors import ConfigError
+from common.ids import Slug
+from common.settings_files import read_settings
+
+DEFAULT_CONFIG = Path("/etc/its/coordinator.yaml")
+_HINT = "see docs/coordinator.example.yaml for every key of the coordinator's configuration"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:][0-9A-Za-z.:-]{0,252}$")]
+Names = Annotated[tuple[Host, ...], Field(min_length=1, max_length=16)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TenantSettings(_Model):
+    """Whose data this coordinator keeps."""
+
+    id: Slug = "city"
+    name: str = Field(default="City", min_length=1, max_length=128)
+
+
+class BrokerSettings(_Model):
+    """Where boxes and coordinator exchange messages; always TLS 1.3 with certificates.
+
+    ``embedded`` runs in this process and speaks MQTT 3.1.1 only; ``external`` is a mosquitto or
+    an EMQX cluster.
+    """
+
+    kind: Literal["embedded", "external"] = "embedded"
+    host: Host = "127.0.0.1"
+    port: Port = 8883
+    names: Names = Field(
+        default=("127.0.0.1", "localhost"),
+        description="What boxes may call the broker, the first is told; stand in its certificate",
+    )
+    public_port: Port | None = Field(
+        default=None, description="When boxes reach it through another port"
+    )
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    pid_file: Path | None = Field(
+        default=None, description="mosquitto's; it is sent SIGHUP when the revocation list changes"
+    )
+    reload_command: Annotated[tuple[str, ...], Field(max_length=16)] = Field(
+        default=(), description="Run instead, without a shell, such as [systemctl, reload, …]"
+    )
+    files_group: str | None = Field(
+        default=None, description="Group of the external broker's user, who reads its files"
+    )
+    most_connections: int = Field(default=1000, ge=2, le=100_000, description="embedded only")
+    most_waiting: int = Field(
+        default=4000, ge=10, le=60_000, description="embedded only: messages held in memory"
+    )
+
+    @model_validator(mode="after")
+    def _speaks_it(self) -> Self:
+        if self.kind == "embedded" and self.protocol == "5":
+            raise ValueError("the embedded broker speaks 3.1.1, expected protocol 3.1.1")
+        return self
+
+    @property
+    def connect_host(self) -> str:
+        """Where this coordinator itself finds the broker."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return self.host
+        if not address.is_unspecified:
+            return self.host
+        return "127.0.0.1" if address.version == 4 else "::1"
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """What boxes and what the coordinator call it."""
+        return tuple(dict.fromkeys((*self.names, self.connect_host)))
+
+
+class ListenerSettings(_Model):
+    """An address that answers HTTP."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8000
+
+
+class DeviceListenerSettings(_Model):
+    """The HTTPS address where boxes enrol and renew; nothing else is answered there."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8443
+    names: Names = Field(
+        default=("127.0.0.1", "localhost"),
+        description="What boxes may call it; stands in its certificate, the first in tokens",
+    )
+    public_port: Port | None = Field(
+        default=None, description="When boxes reach it through another port"
+    )
+
+    @property
+    def url(self) -> str:
+        """What a token tells the box to call."""
+        return f"https://{self.names[0]}:{self.public_port or self.port}"
+
+
+class IngestSettings(_Model):
+    """How reports are taken in."""
+
+    batch: int = Field(default=200, ge=1, le=10_000)
+    queue: int = Field(default=2000, ge=1, le=1_000_000)
+    workers: int = Field(default=1, ge=1, le=32)
+
+
+class RetentionSettings(_Model):
+    """How long what is kept."""
+
+    minutes_days: int = Field(default=400, ge=2, le=36_500)
+    quarantine_days: int = Field(default=30, ge=1, le=3650)
+
+
+class TrustSettings(_Model):
+    """How long certificates and keys are good."""
+
+    device_hours: int = Field(default=168, ge=1, le=8760)
+    server_days: int = Field(default=90, ge=1, le=825)
+    token_hours: float = Field(default=24, gt=0, le=8760)
+    key_days: int = Field(default=90, ge=1, le=3660, description="After so long the next key is on")
+    old_key_days: int = Field(
+        default=60, ge=1, le=3660, description="So long reports sealed to an old key are opened"
+    )
+    crl_days: int = Field(default=30, ge=1, le=365)
+
+
+class CoordinatorConfig(_Model):
+    """What the coordinator runs and where it keeps things."""
+
+    data_folder: Path
+    database: str | None = Field(
+        default=None, description="sqlite:////path or postgresql://user@host/name"
+    )
+    tenant: TenantSettings = TenantSettings()
+    broker: BrokerSettings = BrokerSettings()
+    api: ListenerSettings = ListenerSettings()
+    devices: DeviceListenerSettings = DeviceListenerSettings()
+    ingest: IngestSettings = IngestSettings()
+    retention: RetentionSettings = RetentionSettings()
+    trust: TrustSettings = TrustSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The named database, or SQLite in the data folder."""
+        return self.database or f"sqlite:///{self.data_folder / 'coordinator.sqlite'}"
+
+    @property
+    def keys_folder(self) -> Path:
+        """Private keys; 0700."""
+        return self.data_folder / "keys"
+
+    @property
+    def broker_folder(self) -> Path:
+        """What the broker reads: certificates, revocation list, ACL, configuration."""
+        return self.data_folder / "broker"
+
+
+def load_config(path: Path) -> CoordinatorConfig:
+    """Read and validate the coordinator's configuration.
+
+    Raises:
+        ConfigError: Missing, not YAML, not valid, or the API would listen to the network.
+    """
+    config = read_settings(
+        path, CoordinatorConfig, name="configuration", option="--config", hint=_HINT
+    )
+    refuse_open_api(config)
+    folder = path.resolve().parent
+    moved: dict[str, Any] = {"data_folder": folder / config.data_folder}
+    return config.model_copy(update=moved)
+
+
+def refuse_open_api(config: CoordinatorConfig) -> None:
+    """Nobody signs in to the API yet, so only this machine may reach it.
+
+    Raises:
+        ConfigError: ``api.host`` is not a loopback address.
+    """
+    if not is_loopback(config.api.host):
+        raise ConfigError(
+            f"api.host is {config.api.host!r}, expected a loopback address such as 127.0.0.1: "
+            "the API asks nobody who they are",
+            hint="put a reverse proxy that signs people in before it, or tunnel to it with ssh",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses that only this machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

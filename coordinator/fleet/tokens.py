@@ -1,0 +1,126 @@
+"""A site → a one-time token for one box, of which only the digest is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from common.enrolment import EnrolmentToken
+from common.errors import ConfigError, ConflictError
+from common.timing import Clock
+from coordinator.broker.access import RESERVED
+from coordinator.database import Database
+from coordinator.fleet.authority import Authority
+from coordinator.fleet.device_ids import MOST_SITE_CHARACTERS
+from coordinator.fleet.states import DeviceState
+from coordinator.fleet.store import FleetStore
+from coordinator.fleet.tables import EnrolmentTokenRow
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token as it is shown once."""
+
+    token: EnrolmentToken = field(repr=False)
+    site: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenState:
+    """What became of a token; the secret itself is not known."""
+
+    digest: str
+    site: str
+    replaces: str | None
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: str | None
+
+
+class Tokens:
+    """Makes and lists tokens of one tenant."""
+
+    def __init__(
+        self, database: Database, authority: Authority, *, tenant: str, clock: Clock
+    ) -> None:
+        self._database = database
+        self._authority = authority
+        self._tenant = tenant
+        self._clock = clock
+
+    def create(
+        self,
+        site: str,
+        *,
+        hours: float,
+        replaces: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> NewToken:
+        """A token for a box at ``site``, which is made where it does not exist.
+
+        Args:
+            site: Slug.
+            hours: How long it is good.
+            replaces: Box that is retired when the new one enrols; the site's history stays.
+            details: Name, timezone and place of the site, where they change.
+
+        Raises:
+            ConfigError: A site name that cannot be used.
+            NotFoundError: No such box to replace.
+            ConflictError: That box stands elsewhere or has ended already.
+        """
+        if site.startswith(RESERVED) or len(site) > MOST_SITE_CHARACTERS:
+            raise ConfigError(
+                f"site {site!r}, expected at most {MOST_SITE_CHARACTERS} characters "
+                f"and another beginning than {RESERVED!r}",
+            )
+        now = self._clock.now()
+        token = EnrolmentToken.generate(self._authority.fingerprint)
+        with self._database.session() as session:
+            store = FleetStore(session, self._tenant)
+            row = store.ensure_site(site, now=now, details=details or {})
+            if replaces is not None:
+                old = store.device(replaces)
+                if old.site_id != row.id or old.state != DeviceState.ENROLLED:
+                    raise ConflictError(
+                        f"device {replaces!r} is {old.state}, expected an enrolled one at {site!r}"
+                    )
+            expires_at = now + timedelta(hours=hours)
+            store.add_token(
+                EnrolmentTokenRow(
+                    digest=token.digest,
+                    tenant_id=self._tenant,
+                    site_id=row.id or 0,
+                    replaces=replaces,
+                    created_at=now,
+                    expires_at=expires_at,
+                )
+            )
+        log.info("enrolment_allowed", site=site, replaces=replaces, expires_at=str(expires_at))
+        return NewToken(token=token, site=site, expires_at=expires_at)
+
+    def list(self) -> list[TokenState]:
+        """Every token, the newest first."""
+        with self._database.session() as session:
+            store = FleetStore(session, self._tenant)
+            sites = store.sites()
+            return [
+                TokenState(
+                    digest=row.digest,
+                    site=sites[row.site_id].slug,
+                    replaces=row.replaces,
+                    created_at=row.created_at,
+                    expires_at=row.expires_at,
+                    used_at=row.used_at,
+                    used_by=row.used_by,
+                )
+                for row in store.tokens()
+            ]

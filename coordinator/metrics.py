@@ -1,0 +1,100 @@
+"""What the coordinator does → Prometheus figures at ``/metrics``.
+
+Parts that count register their own counters at ``Metrics.registry``; figures that the database
+knows are read when somebody asks, so that they are right with any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+Figures = Callable[[], Mapping[str, float]]
+"""Names without the prefix ``its_`` → values, read at each scrape."""
+
+_REJECTED = "ingest_rejected_"
+_INGEST_GAUGES = frozenset({"ingest_waiting", "ingest_is_connected", "ingest_is_database_away"})
+
+
+class _Figures(Collector):
+    def __init__(self, read: Figures, help_texts: Mapping[str, str]) -> None:
+        self._read = read
+        self._help = help_texts
+
+    def describe(self) -> Iterable[Metric]:
+        """The names alone, so that registering asks no database."""
+        return [GaugeMetricFamily(f"its_{name}", text) for name, text in self._help.items()]
+
+    def collect(self) -> Iterable[Metric]:
+        """One gauge a figure."""
+        for name, value in self._read().items():
+            yield GaugeMetricFamily(f"its_{name}", self._help.get(name, name), value=value)
+
+
+class _Ingest(Collector):
+    """Counters of ingest workers; the rejected ones carry their reason as a label."""
+
+    def __init__(self, read: Figures) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is known before the workers count."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """One family a name."""
+        rejected = CounterMetricFamily(
+            f"its_{_REJECTED.rstrip('_')}", "Messages that were not believed", labels=["reason"]
+        )
+        for name, value in self._read().items():
+            text = f"Ingest: {name.removeprefix('ingest_').replace('_', ' ')}"
+            if name.startswith(_REJECTED):
+                rejected.add_metric([name.removeprefix(_REJECTED)], value)
+            elif name in _INGEST_GAUGES:
+                yield GaugeMetricFamily(f"its_{name}", text, value=value)
+            else:
+                yield CounterMetricFamily(f"its_{name}", text, value=value)
+        yield rejected
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "its_http_requests",
+            "HTTP requests answered",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "its_http_request_seconds",
+            "Time to answer an HTTP request",
+            ["route"],
+            registry=self.registry,
+        )
+        self.enrolments = Counter(
+            "its_enrolments", "Enrolments and renewals", ["result"], registry=self.registry
+        )
+        self.loop_failures = Counter(
+            "its_loop_failures",
+            "Rounds of a background loop that failed",
+            ["loop"],
+            registry=self.registry,
+        )
+
+    def add_figures(self, read: Figures, *, help_texts: Mapping[str, str]) -> None:
+        """Ask ``read`` at every scrape; it must answer without the database being there."""
+        self.registry.register(_Figures(read, help_texts))
+
+    def add_ingest(self, read: Figures) -> None:
+        """Ask ``read`` for the counters of ingest workers at every scrape."""
+        self.registry.register(_Ingest(read))
+
+    def text(self) -> bytes:
+        """Everything in the text format that Prometheus reads."""
+        return generate_latest(self.registry)

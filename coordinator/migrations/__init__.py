@@ -1,0 +1,1 @@
+"""An empty database → the tables of this version, and back."""

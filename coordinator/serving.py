@@ -1,0 +1,147 @@
+"""A container → the parts of a whole coordinator, of its API alone, or of ingest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from common.errors import UnreachableError
+from coordinator.app import create_app, create_device_app
+from coordinator.container import CoordinatorContainer
+from coordinator.http_server import HttpAddress, HttpServer
+from coordinator.ingest_part import IngestPart, ingest_part, kept
+from coordinator.parts import Loop, Parts
+from coordinator.retention import keep_house
+from coordinator.traffic.quality_watch import QualityWatch
+from coordinator.traffic.rollups import sum_everything_due
+
+_REVOCATIONS_S = 2.0
+_TWINS_S = 5.0
+_KEYS_S = 600.0
+_QUALITY_S = 300.0
+_ROLLUPS_S = 5.0
+_HOUSE_S = 6 * 3600.0
+
+_FIGURES = {
+    "devices_enrolled": "Boxes that are believed",
+    "devices_replaced": "Boxes that others replaced",
+    "devices_retired": "Boxes that were taken out of service",
+    "broker_connections": "Clients of the embedded broker",
+}
+
+
+def everything(container: CoordinatorContainer) -> Parts:
+    """API, enrolment, broker when it is embedded, ingest and all loops."""
+    parts: Parts = container.parts()
+    settings = container.settings()
+    if settings.broker.kind == "embedded":
+        container.runs_broker.override(True)
+        parts.add("broker", container.embedded())
+    _add_loops(container)
+    _add_ingest(container, range(settings.ingest.workers), settings.ingest.workers)
+    _add_http(container)
+    container.metrics().add_figures(_fleet_figures(container), help_texts=_FIGURES)
+    return parts
+
+
+def api_alone(container: CoordinatorContainer) -> Parts:
+    """API and enrolment; broker and ingest run elsewhere."""
+    _add_loops(container)
+    _add_http(container)
+    container.metrics().add_figures(_fleet_figures(container), help_texts=_FIGURES)
+    parts: Parts = container.parts()
+    return parts
+
+
+def ingest_alone(container: CoordinatorContainer, *, index: int, workers: int) -> Parts:
+    """One worker; its broker runs elsewhere."""
+    _add_ingest(container, [index], workers)
+    parts: Parts = container.parts()
+    return parts
+
+
+def _add_loops(container: CoordinatorContainer) -> None:
+    parts, metrics = container.parts(), container.metrics()
+    quality = QualityWatch(container.database(), container.settings().tenant.id, container.clock())
+
+    def keep() -> None:
+        keep_house(container.database(), kept(container.settings()), now=container.clock().now())
+
+    for name, action, every_s in (
+        ("revocations", container.revocations().publish, _REVOCATIONS_S),
+        ("twins", container.twins().send_due, _TWINS_S),
+        ("keys", container.ring().turn, _KEYS_S),
+        ("rollups", partial(sum_everything_due, container.database()), _ROLLUPS_S),
+        ("housekeeping", keep, _HOUSE_S),
+        ("quality", quality.run_once, _QUALITY_S),
+    ):
+        parts.add(name, Loop(name, action, every_s=every_s, metrics=metrics))
+
+
+def _add_ingest(container: CoordinatorContainer, indexes: Sequence[int], workers: int) -> None:
+    made = [ingest_part(container, index=index, workers=workers) for index in indexes]
+    for index, part in zip(indexes, made, strict=True):
+        container.parts().add(f"ingest-{index}", part, condition=part.condition)
+    container.metrics().add_ingest(lambda: _sums(made))
+
+
+def _add_http(container: CoordinatorContainer) -> None:
+    settings, parts = container.settings(), container.parts()
+    devices = settings.devices
+    certificate_file, key_file = container.certificates().server("devices", devices.names)
+    listener = HttpServer(
+        create_device_app(container),
+        HttpAddress(
+            name="devices",
+            host=devices.host,
+            port=devices.port,
+            certificate_file=certificate_file,
+            key_file=key_file,
+        ),
+    )
+    api = HttpAddress(name="api", host=settings.api.host, port=settings.api.port)
+    parts.add("devices", listener)
+    parts.add("api", HttpServer(create_app(container), api))
+
+    def renew() -> None:
+        container.certificates().server("devices", devices.names)
+        listener.reload_certificate()
+        if container.runs_broker():
+            container.certificates().server("broker", settings.broker.certificate_names)
+            container.embedded().reload_certificate()
+        elif settings.broker.kind == "external":
+            container.broker_files().refresh()
+
+    parts.add(
+        "certificates", Loop("certificates", renew, every_s=_KEYS_S, metrics=container.metrics())
+    )
+
+
+def _sums(parts: Sequence[IngestPart]) -> dict[str, float]:
+    """Counters of all workers of this process together."""
+    sums: dict[str, float] = {}
+    for part in parts:
+        for name, value in part.metrics.figures().items():
+            sums[name] = sums.get(name, 0.0) + value
+    return sums
+
+
+class _FleetFigures:
+    def __init__(self, container: CoordinatorContainer) -> None:
+        self._container = container
+
+    def __call__(self) -> Mapping[str, float]:
+        figures: dict[str, float] = {}
+        if self._container.runs_broker():
+            figures["broker_connections"] = self._container.embedded().connections
+        try:
+            counts = self._container.fleet().counts()
+        except UnreachableError:
+            return figures  # the readiness of this process says so already
+        for state in ("enrolled", "replaced", "retired"):
+            figures[f"devices_{state}"] = counts.get(state, 0)
+        return figures
+
+
+def _fleet_figures(container: CoordinatorContainer) -> _FleetFigures:
+    return _FleetFigures(container)

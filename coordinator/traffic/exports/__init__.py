@@ -1,0 +1,1 @@
+"""Answers → the files that traffic engineers, data people and other systems read."""

@@ -1,0 +1,62 @@
+"""Counts in bins → one row for every series, bin and class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+
+from coordinator.traffic.exports.csv_cells import csv_text
+from coordinator.traffic.views import CountsView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongRow:
+    """Road users of one class of one series in one bin; ``count`` is None unless measured."""
+
+    site: str
+    timezone: str
+    camera: str
+    kind: str
+    name: str
+    direction: str
+    start: datetime
+    width: str
+    road_user: str
+    count: int | None
+    state: str
+    coverage: float
+    quality: float
+    verdict: str
+
+
+COLUMNS = tuple(field.name for field in fields(LongRow))
+
+
+def long_rows(view: CountsView, road_users: tuple[str, ...]) -> Iterator[LongRow]:
+    """Every class of every bin, series by series."""
+    for series in view.series:
+        for one in series.bins:
+            counts = one.counts or {}
+            for road_user in road_users:
+                yield LongRow(
+                    site=view.site,
+                    timezone=view.timezone,
+                    camera=series.camera,
+                    kind=series.kind,
+                    name=series.name,
+                    direction=series.direction,
+                    start=one.start,
+                    width=view.width.value,
+                    road_user=road_user,
+                    count=counts.get(road_user),
+                    state=one.state.value,
+                    coverage=one.coverage,
+                    quality=one.quality,
+                    verdict=one.verdict.value,
+                )
+
+
+def long_csv(view: CountsView, road_users: tuple[str, ...]) -> str:
+    """The rows as CSV with a header."""
+    return csv_text([COLUMNS, *(astuple(row) for row in long_rows(view, road_users))])

@@ -1,0 +1,120 @@
+"""`coordinator serve` as a process: it starts, answers, and ends in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.mosquitto_broker import free_port
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+WAIT_S = 90.0
+RUN = "from common.cli import run; from coordinator.cli import app; run(app)"
+
+
+@pytest.fixture
+def ports() -> dict[str, int]:
+    return {name: free_port() for name in ("api", "devices", "broker")}
+
+
+@pytest.fixture
+def config(tmp_path: Path, ports: dict[str, int]) -> Path:
+    path = tmp_path / "coordinator.yaml"
+    lines = [f"{name}: {{port: {port}}}" for name, port in ports.items()]
+    path.write_text("\n".join(["data_folder: data", *lines, ""]))
+    return path
+
+
+@contextmanager
+def serving(config: Path, api_port: int) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, "serve", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "ITS_LOG_LEVEL": "info"},
+    )
+    try:
+        wait_for(process, api_port)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if get(f"http://127.0.0.1:{port}/health/ready")["status"] == "ok":
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"not ready: {process.stderr.read() if process.stderr else ''}")
+
+
+def get(url: str, context: ssl.SSLContext | None = None) -> Any:
+    with urllib.request.urlopen(url, timeout=10, context=context) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def test_one_process_serves_everything_and_ends_in_order(
+    config: Path, ports: dict[str, int]
+) -> None:
+    with serving(config, ports["api"]) as process:
+        ready = get(f"http://127.0.0.1:{ports['api']}/health/ready")
+        document = get(f"http://127.0.0.1:{ports['api']}/openapi.json")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=WAIT_S)
+
+    events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    stopped = [event["part"] for event in events if event["event"] == "part_stopped"]
+    assert {"broker", "ingest-0", "api", "devices", "database"} <= set(ready["parts"])
+    assert "/api/v1/devices/{device_id}/retirement" in document["paths"]
+    assert process.returncode == 0
+    assert stopped.index("api") < stopped.index("ingest-0") < stopped.index("broker")
+
+
+def test_private_keys_are_closed_to_others_and_never_logged(
+    config: Path, ports: dict[str, int]
+) -> None:
+    with serving(config, ports["api"]) as process:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=WAIT_S)
+
+    keys = config.parent / "data" / "keys"
+    private = list(keys.rglob("*.key"))
+    assert len(private) >= 8
+    assert {oct(path.stat().st_mode & 0o777) for path in private} == {"0o600"}
+    assert oct(keys.stat().st_mode & 0o777) == "0o700"
+    for path in private:
+        assert path.read_text().splitlines()[1] not in log
+
+
+def test_a_second_coordinator_on_the_same_folder_is_refused(
+    config: Path, ports: dict[str, int]
+) -> None:
+    with serving(config, ports["api"]):
+        second = subprocess.run(
+            [sys.executable, "-c", RUN, "serve", "--config", str(config)],
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+
+    assert second.returncode == 7
+    assert "is served by another coordinator" in second.stderr

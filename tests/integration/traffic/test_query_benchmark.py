@@ -1,0 +1,36 @@
+"""The benchmark on a very small city: it fills, goes on where it was, and shows its plans."""
+
+from __future__ import annotations
+
+import pytest
+
+from coordinator.traffic.benchmark import BenchmarkOptions, run_benchmark, sizes_of
+from coordinator.traffic.benchmark_rows_store import ROWS_PER_SITE_DAY
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+def test_a_small_city_is_filled_once_and_asked(postgres_url: str) -> None:
+    options = BenchmarkOptions(rows=(2 * ROWS_PER_SITE_DAY,), days=2, repeats=2)
+    told: list[str] = []
+
+    first = run_benchmark(postgres_url, options, told=told.append)
+    again = run_benchmark(postgres_url, options, told=told.append)
+
+    (size,) = first["sizes"]
+    assert size["rows"]["traffic_count"] == 2 * ROWS_PER_SITE_DAY == 69_120
+    # 24 series × 2 days × (288 + 96 + 24 + 1) sums
+    assert size["rows"]["traffic_count_rollup"] == 24 * 2 * 409
+    assert again["sizes"][0]["rows"] == size["rows"]
+    assert len([line for line in told if "2026-03-01" in line]) == 1
+    assert len(size["questions"]) == 5
+    for question in size["questions"]:
+        assert question["p50_ms"] <= question["p95_ms"] <= question["worst_ms"]
+        assert any("traffic_count_rollup" in s["sql"] for s in question["statements"])
+        assert all(statement["plan"] for statement in question["statements"])
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-5,10"])
+def test_sizes_are_numbers_above_zero(text: str) -> None:
+    with pytest.raises(ValueError, match=r"size|invalid literal"):
+        sizes_of(text)
