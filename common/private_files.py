@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import ConfigError, UnreachableError
@@ -121,3 +121,14 @@ def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
             f"{path} cannot be written: {error.strerror}",
             hint="give the folder to the user that this runs as, and look at the disk's space",
         ) from error
+
+
+def keep_private(path: Path) -> None:
+    """Make an empty file with mode 0600 where there is none, for a library that opens it next.
+
+    SQLite gives its journal the mode of the database, so this holds for all of them. Where the
+    file cannot be made, the library fails next and says so in its own words.
+    """
+    mode = stat.S_IRUSR | stat.S_IWUSR
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC | os.O_RDWR, mode))

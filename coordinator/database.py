@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, TypeDecorator, create_engine, event, text
@@ -17,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session
 
 from common.errors import ConfigError, UnreachableError
+from common.private_files import keep_private
 
 _BUSY_TIMEOUT_MS = 30_000
 
@@ -110,9 +112,15 @@ def _engine(url: str, pool_size: int) -> Engine:
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _unknown(url)
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine, "do_connect", _keep_private)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediately)
     return engine
+
+
+def _keep_private(_dialect: object, _record: object, arguments: list[Any], _named: object) -> None:
+    if arguments and arguments[0] != ":memory:":
+        keep_private(Path(arguments[0]))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from common.errors import UnreachableError
+from common.private_files import keep_private
 from common.timing import Clock
 from edge.anonymise.geometric import GeometricMechanism
 from edge.anonymise.settings import NoiseSettings
@@ -229,6 +230,7 @@ class NoiseBudget:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    keep_private(path)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
         database.execute("PRAGMA journal_mode = WAL")

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import ConfigError
-from common.private_files import write_private
+from common.private_files import keep_private, write_private
 
 SCHEMA_VERSION = 1
 PAGE_BYTES = 4096
@@ -120,6 +120,7 @@ def open_outbox(path: Path, *, max_bytes: int) -> sqlite3.Connection:
         ConfigError: A newer version of the product wrote it.
         sqlite3.Error: It cannot be opened, or is damaged.
     """
+    keep_private(path)
     database = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         _set_up(database, path, max_bytes)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from common.errors import ConfigError
+from common.private_files import keep_private
 
 SCHEMA_VERSION = 1
 PAGE_BYTES = 4096
@@ -44,6 +45,7 @@ def open_database(path: Path, *, max_bytes: int) -> sqlite3.Connection:
         ConfigError: A newer version of the product wrote it.
         sqlite3.Error: It cannot be opened, or is damaged; see ``is_damage``.
     """
+    keep_private(path)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
         _set_up(database, path, max_bytes)
