@@ -36,6 +36,12 @@ def set_up(container: CoordinatorContainer) -> list[str]:
             f"data folder {settings.data_folder} cannot be made: {error.strerror}",
             hint="give it to the user that the coordinator runs as",
         ) from error
+    database = container.database()
+    if database.is_postgresql:
+        # Somebody else's database is not changed behind their back.
+        require_current(database)
+    else:
+        migrate(database)
     told = []
     authority = container.authority()
     if authority.create(settings.tenant.name):
@@ -46,12 +52,6 @@ def set_up(container: CoordinatorContainer) -> list[str]:
             f"trust anchor fingerprint {authority.fingerprint}",
         ]
     container.ring().turn()
-    database = container.database()
-    if database.is_postgresql:
-        # Somebody else's database is not changed behind their back.
-        require_current(database)
-    else:
-        migrate(database)
     with database.session() as session:
         tenant = settings.tenant
         FleetStore(session, tenant.id).ensure_tenant(tenant.name, now=container.clock().now())
