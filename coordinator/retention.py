@@ -9,6 +9,7 @@ from coordinator.database import Database
 from coordinator.ingest.plausibility import BEHIND
 from coordinator.partitions_store import forget_before, make_room_for
 from coordinator.reports.store import forget_quarantine, forget_reports
+from coordinator.traffic.intake_store import forget_told
 
 AHEAD = timedelta(days=40)
 """A month and some days: a coordinator that stands still over a weekend has room on Monday."""
@@ -38,7 +39,7 @@ class Housekeeping:
     Attributes:
         made: Partitions.
         dropped: Partitions, or rows on SQLite.
-        forgotten: Entries of the quarantine and of the ledger.
+        forgotten: Entries of the quarantine and of the ledger, incidents and told losses.
     """
 
     made: int
@@ -58,4 +59,5 @@ def keep_house(database: Database, kept: Kept, *, now: datetime) -> Housekeeping
         dropped = forget_before(connection, now - timedelta(days=kept.minutes_days) - MARGIN)
         forgotten = forget_quarantine(connection, now - timedelta(days=kept.quarantine_days))
         forgotten += forget_reports(connection, now - BEHIND - MARGIN)
+        forgotten += forget_told(connection, now - timedelta(days=kept.minutes_days))
     return Housekeeping(made=made, dropped=dropped, forgotten=forgotten)

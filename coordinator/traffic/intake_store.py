@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from common.messages import CameraBin, IncidentReport, LossReport, aligned
 from coordinator.bulk_store import (
@@ -160,3 +160,11 @@ def add_layouts(
         for camera_id, valid_from, content in layouts
     ]
     _LAYOUTS.add(connection, sorted(rows))
+
+
+def forget_told(connection: Connection, oldest: datetime) -> int:
+    """Delete single incidents and told losses from before ``oldest``; returns how many."""
+    limit = {"oldest": oldest if connection.dialect.name == "postgresql" else moment_text(oldest)}
+    incidents = connection.execute(text("DELETE FROM incident WHERE at < :oldest"), limit)
+    losses = connection.execute(text("DELETE FROM box_loss WHERE told_at < :oldest"), limit)
+    return incidents.rowcount + losses.rowcount

@@ -16,6 +16,7 @@ from common.errors import ConflictError
 from coordinator.backup_store import back_up, restore
 from coordinator.database import Database
 from coordinator.database_commands import app
+from coordinator.fleet.tables import SiteRow, TenantRow
 from coordinator.partitions_store import make_room_for, partitions
 from coordinator.reports.store import QuarantineEntry, add_to_quarantine
 from coordinator.reports.tables import QuarantineRow, ReportRow
@@ -23,7 +24,7 @@ from coordinator.retention import Kept, keep_house
 from coordinator.schema import schema_version
 from coordinator.simulated_history import draw_history
 from coordinator.traffic.rollup_tables import CountRollupRow
-from coordinator.traffic.tables import CameraBinRow, CountRow
+from coordinator.traffic.tables import CameraBinRow, CameraRow, CountRow, IncidentRow, LossRow
 
 pytestmark = pytest.mark.integration
 
@@ -209,3 +210,31 @@ def checksum(database: Database, table: str) -> list[tuple[object, ...]]:
     with database.session() as session:
         rows = session.connection().execute(text(f"SELECT * FROM {table}"))  # noqa: S608
         return sorted((tuple(map(str, row)) for row in rows), key=repr)
+
+
+def test_retention_forgets_old_incidents_and_told_losses(database: Database) -> None:
+    with database.session() as session:
+        session.add(TenantRow(id="t", name="T", created_at=DAY))
+        session.flush()
+        site = SiteRow(tenant_id="t", slug="s", name="S", created_at=DAY)
+        session.add(site)
+        session.flush()
+        camera = CameraRow(tenant_id="t", site_id=site.id or 0, slug="c", created_at=DAY)
+        session.add(camera)
+        session.flush()
+        for age in (1, 50):
+            at = DAY - timedelta(days=age)
+            session.add(
+                IncidentRow(
+                    tenant_id="t", camera_id=camera.id or 0, section="s", incident="wrong_way",
+                    road_user="car", at=at,
+                )
+            )  # fmt: skip
+            session.add(LossRow(tenant_id="t", device_id="box", reason="too_old", told_at=at))
+
+    keep_house(database, Kept(minutes_days=40, quarantine_days=30), now=DAY)
+
+    with database.session() as session:
+        incidents = session.exec(select(IncidentRow.at)).all()
+        losses = session.exec(select(LossRow.told_at)).all()
+    assert list(incidents) == list(losses) == [DAY - timedelta(days=1)]
