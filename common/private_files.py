@@ -104,7 +104,7 @@ def sync_folder(path: Path) -> None:
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 # The mask of the process may have taken bits away, never added any.
@@ -129,6 +129,8 @@ def keep_private(path: Path) -> None:
     SQLite gives its journal the mode of the database, so this holds for all of them. Where the
     file cannot be made, the library fails next and says so in its own words.
     """
-    mode = stat.S_IRUSR | stat.S_IWUSR
+    # Never open one that is there: closing it would drop every lock that this process holds on
+    # it (POSIX), and another process would delete the journal of a database in use.
+    flags = os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_RDWR
     with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC | os.O_RDWR, mode))
+        os.close(os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR))

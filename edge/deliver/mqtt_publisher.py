@@ -72,6 +72,7 @@ class Publisher:
         self._credentials: Credentials | None = None
         self._looked_s = 0.0
         self._refused_orders = 0
+        self._connections = 0
         self._acks: list[Acknowledgement] = []
         self._has_acks = asyncio.Event()
         self.is_connected = False
@@ -79,7 +80,7 @@ class Publisher:
 
     @property
     def credentials(self) -> Credentials | None:
-        """Those of the last connection, None before the first."""
+        """Of the last connection, None before the first."""
         return self._credentials
 
     async def run(self) -> None:
@@ -91,6 +92,7 @@ class Publisher:
         failures = 0
         while True:
             began_s, event = self._now_s, "broker_lost"
+            connections = self._connections
             faults: BaseExceptionGroup[Exception] | None = None
             try:
                 await self._session()
@@ -98,12 +100,13 @@ class Publisher:
                 faults = group
             except* (ConfigError, TrustError) as group:
                 faults, event = group, "identity_unusable"
-            # A connection that breaks while it is closed turns the cancellation into its own error.
+            # A connection that breaks while it closes turns the cancellation into its own error.
             if self.is_ending:
                 return
             is_steady = self._now_s - began_s >= self._back_off.steady_after_s
             failures = 1 if is_steady else failures + 1
-            if faults is not None and (failures == 1 or failures % _LOGGED_EVERY == 0):
+            is_due = failures % _LOGGED_EVERY in (0, 1) or self._connections > connections
+            if faults is not None and is_due:
                 reason, hint = _first_words(faults)
                 log.warning(event, reason=reason, hint=hint, attempts=failures)
             await asyncio.sleep(self._back_off.wait_s(failures, self._chance.random()))
@@ -118,6 +121,7 @@ class Publisher:
             self._update()
             self.flights.send_all_again(self._now_s)
             self.is_connected = True
+            self._connections += 1
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._listen(client))
@@ -241,8 +245,7 @@ class Publisher:
         self.wake.set()
 
     def _load(self) -> Credentials:
-        self._looked_s = self._now_s
-        self._credentials = self._delivery.load_credentials()
+        self._looked_s, self._credentials = self._now_s, self._delivery.load_credentials()
         return self._credentials
 
     def _look_at_keys(self) -> None:
@@ -264,8 +267,8 @@ class Publisher:
 
 
 def note_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A lost connection, told to several who waited for it, is one fault and is logged as one."""
-    if not isinstance(context.get("exception"), MqttError):
+    """A lost connection is logged once, not by each who waited for it or wrote to its socket."""
+    if not isinstance(context.get("exception"), MqttError | OSError):
         log.error("loop_fault", message=context.get("message"), error=context.get("exception"))
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from common.errors import ItsError
+from common.errors import ItsError, UnreachableError
 from common.messages import CameraState, HealthReport
 from common.orders import DesiredConfiguration
 from common.site import Camera
@@ -162,13 +162,14 @@ class Sender:
         )
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(publisher.run())
-            await self._work(_Work(outbox, egress, publisher, collector), stop)
+            await self._work(_Work(outbox, egress, publisher, collector, sending), stop)
             publisher.is_ending = True
             sending.cancel()
 
     async def _work(self, work: _Work, stop: threading.Event) -> None:
         health_due_s = self._parts.clock.monotonic_s()
         while not stop.is_set():
+            work.check()
             await self._pass(work)
             now_s = self._parts.clock.monotonic_s()
             if now_s >= health_due_s and work.publisher.is_connected:
@@ -254,6 +255,19 @@ class _Work:
     egress: Egress
     publisher: Publisher
     collector: Collector
+    sending: asyncio.Task[None]
+
+    def check(self) -> None:
+        """A publisher that ended without an error would never be missed.
+
+        Raises:
+            UnreachableError: It ended; the agent begins again with another one.
+        """
+        if self.sending.done():
+            raise UnreachableError(
+                "the publisher ended while the box was running, expected it to go on",
+                hint="the agent starts it again; report this with the agent's log",
+            )
 
 
 async def _wait(stop: threading.Event, seconds: float) -> None:

@@ -26,3 +26,23 @@ class AsgiClient:
         transport = httpx.ASGITransport(app=self._app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, **more)
+
+
+def bins_of(answer: Mapping[str, Any], place: int = 0) -> list[dict[str, Any]]:
+    """What an answer about counts says of one series, bin by bin."""
+    series = answer["series"][place]
+    (watched,) = (one for one in answer["cameras"] if one["camera"] == series["camera"])
+    bins = []
+    for n, start in enumerate(answer["starts"]):
+        counts = {name: numbers[n] for name, numbers in series["counts"].items()}
+        bins.append(
+            {
+                "start": start,
+                "state": series["state"][n],
+                "counts": None if None in counts.values() else counts,
+                "total": series["total"][n],
+                "withheld_share": series["withheld_share"][n],
+                **{name: watched[name][n] for name in ("coverage", "quality", "verdict")},
+            }
+        )
+    return bins
