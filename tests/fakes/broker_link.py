@@ -23,15 +23,18 @@ class MemoryBroker:
         self.connections = 0
         self.answers: list[Acknowledgement] = []
         self.takes_answers = True
+        self._is_heard = asyncio.Event()
 
     @asynccontextmanager
     async def __call__(self, sink: Sink) -> AsyncIterator[Link]:
         self._sink, self._end = sink, asyncio.Event()
+        self._is_heard.set()
         self.connections += 1
         try:
             yield self
         finally:
             self._sink = None
+            self._is_heard.clear()
 
     async def publish(self, topic: str, payload: bytes) -> None:
         if not self.takes_answers:
@@ -51,8 +54,8 @@ class MemoryBroker:
 
     async def send(self, messages: Iterable[Received]) -> None:
         """Deliver as soon as somebody is connected."""
-        while self._sink is None:
-            await asyncio.sleep(0.001)
+        await self._is_heard.wait()
+        assert self._sink is not None
         for message in messages:
             self._sink(message)
 
