@@ -48,7 +48,7 @@ def set_up(container: CoordinatorContainer) -> list[str]:
         told = [
             f"made a certificate authority in {settings.keys_folder}",
             f"its root key is {authority.root_key_file}: move it offline, issuing goes on "
-            "without it; bring it back to renew the issuing certificate in five years",
+            "without it for five years",
             f"trust anchor fingerprint {authority.fingerprint}",
         ]
     container.ring().turn()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -93,21 +93,6 @@ class Authority:
             write_private(self._folder / "issuing.pem", issuing.certificate_pem)
             write_private(self._folder / "issuing.key", tls_key_to_pem(issuing.key))
             return True
-
-    def renew_issuing(self) -> datetime:
-        """A new issuing key, signed by the root key, which must be back for that.
-
-        Returns:
-            When the new certificate ends.
-
-        Raises:
-            ConfigError: The root key is not in its place.
-        """
-        root = CertifiedKey.load(self.root_key_file, self._folder / "root.pem")
-        issuing = create_issuing(root, now=self._clock.now(), days=ISSUING_DAYS)
-        issuing.save(self._folder / "issuing.key", self._folder / "issuing.pem")
-        self._issuing = issuing
-        return issuing.certificate.not_valid_after_utc
 
     @property
     def trust_pem(self) -> bytes:
