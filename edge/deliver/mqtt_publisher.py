@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,10 +143,9 @@ class Publisher:
                 await asyncio.sleep(0)
                 continue
             nap_s = _LONGEST_NAP_S if due_s is None else max(0.01, due_s - self._now_s)
-            try:
-                await asyncio.wait_for(self.wake.wait(), min(nap_s, _LONGEST_NAP_S))
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(nap_s, _LONGEST_NAP_S)):  # wait_for loses cancels
+                    await self.wake.wait()
 
     def _fill(self) -> None:
         """Make as many reports as may be in flight."""
