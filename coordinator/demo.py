@@ -205,10 +205,10 @@ class Demo:
         while time.monotonic() < give_up_s:
             answer: dict[str, Any] = get_json(url)
             reported = {
-                one["start"]
+                start
                 for series in answer["series"]
-                for one in series["bins"]
-                if one["counts"] is not None
+                for start, total in zip(answer["starts"], series["total"], strict=True)
+                if total is not None
             }
             if minutes <= reported:
                 return answer

@@ -46,8 +46,10 @@ def stored_tally(answer: Mapping[str, Any]) -> Tally:
     tally: Tally = Counter()
     for series in answer["series"]:
         if series["kind"] == "line":
-            for one in series["bins"]:
-                _add(tally, series["name"], series["direction"], one["counts"])
+            for road_user, counts in series["counts"].items():
+                tally[(series["name"], series["direction"], road_user)] += sum(
+                    count or 0 for count in counts
+                )
     return tally
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from common.road_users import ROAD_USERS, RoadUser
+from common.road_users import ROAD_USERS
 
 Counts = dict[str, int]
 """Road users per class by its name, of which ``RoadUser`` is one; every class is there."""
@@ -118,16 +118,3 @@ class SiteDay:
     vehicles: int | None
     people: int | None
     withheld_bins: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which road users a question is about."""
-
-    road_users: tuple[RoadUser, ...] = field(default=ROAD_USERS)
-
-    def of(self, counts: Counts | None) -> Counts | None:
-        """Only the wanted classes."""
-        if counts is None or len(self.road_users) == len(ROAD_USERS):
-            return counts
-        return {road_user.value: counts[road_user] for road_user in self.road_users}

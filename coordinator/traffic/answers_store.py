@@ -14,7 +14,6 @@ from coordinator.traffic.answers import AreaSums, CameraSums, CountSums
 from coordinator.traffic.count_statements_store import (
     areas_by_bin,
     counts_by_bin,
-    counts_of_all,
     counts_of_period,
     coverage_by_bin,
     coverage_of_period,
@@ -44,29 +43,6 @@ class AnswersStore:
     def counts(self, series_ids: Sequence[int], width: Width, period: Period) -> list[CountSums]:
         """Every bin that was reported, by start and series."""
         return self._count_rows(counts_by_bin(width, period), series_ids, width)
-
-    def counts_of_all(
-        self, series_ids: Sequence[int], width: Width, period: Period
-    ) -> list[CountSums]:
-        """Classes of all series added up, bin by bin; ``series_id`` is 0."""
-        row: Any = CountRow if width is Width.MINUTE else CountRollupRow
-        query = self._mine(counts_of_all(width, period), row).where(
-            col(row.series_id).in_(series_ids)
-        )
-        sums = []
-        for start, bins, withheld, *classes in self._session.connection().execute(query).all():
-            is_known = any(number is not None for number in classes)
-            numbers = [int(number or 0) for number in classes]
-            sums.append(
-                CountSums(
-                    series_id=0,
-                    start=start,
-                    counts=dict(zip(_NAMES, numbers, strict=True)) if is_known else None,
-                    bins=int(bins),
-                    withheld_bins=int(withheld or 0),
-                )
-            )
-        return sums
 
     def counts_of_period(self, series_ids: Sequence[int], period: Period) -> dict[int, CountSums]:
         """Series id → its sum over the whole period, which is whole minutes long."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from coordinator.traffic.answers import CountSums
 from coordinator.traffic.answers_store import AnswersStore
+from coordinator.traffic.count_grid_store import CountGridStore
 from coordinator.traffic.coverage import State, Watched, state_of
 from coordinator.traffic.pages import Coverage, Page, page_of
 from coordinator.traffic.questions import BinQuestion
@@ -51,6 +52,7 @@ class Asker:
         """Read through ``session``; bins after ``now`` are not answered."""
         self.scenes = SceneStore(session, tenant_id)
         self.store = AnswersStore(session, tenant_id)
+        self.grid = CountGridStore(session, tenant_id)
         self.now = now
 
     def ask(
@@ -78,8 +80,8 @@ class Asker:
             now=self.now,
         )
         cameras = sorted({one.camera_id for one in series})
-        sums = self.store.coverage(cameras, page.width, page.period)
-        return Asked(scene=scene, series=series, page=page, coverage=Coverage(scene, page, sums))
+        told = self.grid.coverage(cameras, page)
+        return Asked(scene=scene, series=series, page=page, coverage=Coverage(scene, page, told))
 
 
 def of_kind(question: BinQuestion, kind: str) -> Selects:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from random import Random
 from statistics import quantiles
 from typing import Any
 
 from coordinator.database import Database
 from coordinator.schema import migrate
+from coordinator.traffic.benchmark_places_store import ROWS_PER_SITE_DAY, TENANT
 from coordinator.traffic.benchmark_plans_store import clocked, explain, heard
 from coordinator.traffic.benchmark_rows_store import (
     FIRST_DAY,
-    ROWS_PER_SITE_DAY,
-    TENANT,
     City,
+    check_sums,
     count_rows,
-    grow_city,
+    fill_city,
     size_bytes,
     tidy,
 )
@@ -49,8 +51,8 @@ class BenchmarkOptions:
     seed: int = 1
 
     def city(self, rows: int) -> City:
-        """The city that comes nearest to so many rows."""
-        return City(sites=max(1, round(rows / (self.days * ROWS_PER_SITE_DAY))), days=self.days)
+        """The smallest city with so many rows."""
+        return City(sites=ceil(rows / (self.days * ROWS_PER_SITE_DAY)), days=self.days)
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class _Asked:
 def run_benchmark(
     url: str, options: BenchmarkOptions, *, told: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Grow the city step by step and measure at every size.
+    """Fill a city of every size and measure at each.
 
     Args:
         url: An empty PostgreSQL database, or one that an earlier run left.
@@ -94,16 +96,18 @@ def _measure(
 ) -> dict[str, Any]:
     city = options.city(rows)
     began = time.perf_counter()
-    grow_city(database, city, told=told)
-    tidy(database)
-    grown_s = time.perf_counter() - began
+    if fill_city(database, city, told=told):
+        tidy(database)
+    filled_s = time.perf_counter() - began
     found = count_rows(database)
-    told(f"{found['traffic_count']} rows after {grown_s:.0f} s")
+    told(f"{found['traffic_count']} rows after {filled_s:.0f} s")
     return {
         "rows": found,
         "sites": city.sites,
-        "database_bytes": size_bytes(database),
-        "grown_s": round(grown_s, 1),
+        "bytes": size_bytes(database),
+        "filled_s": round(filled_s, 1),
+        "sums_checked": check_sums(database, city),
+        "load_average": os.getloadavg(),
         "questions": [_time(database, asked, options) for asked in _questions(city)],
     }
 

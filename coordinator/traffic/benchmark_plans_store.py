@@ -77,12 +77,13 @@ def explain(connection: Connection, statement: Statement) -> dict[str, Any]:
 def _nodes(node: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
     """One line a node, indented, as a reader of EXPLAIN expects it."""
     on = node.get("Index Name") or node.get("Relation Name")
+    fetched = f" heap_fetches={node['Heap Fetches']}" if "Heap Fetches" in node else ""
     condition = node.get("Index Cond") or node.get("Filter") or ""
     shown = condition if len(condition) <= 120 else f"{condition[:117]}..."
     yield (
         f"{'  ' * depth}{node['Node Type']}{f' on {on}' if on else ''}"
         f" rows={node['Actual Rows']} loops={node['Actual Loops']}"
-        f" ms={node['Actual Total Time']}{f' {shown}' if shown else ''}"
+        f" ms={node['Actual Total Time']}{fetched}{f' {shown}' if shown else ''}"
     )
     for child in node.get("Plans", ()):
         yield from _nodes(child, depth + 1)

@@ -1,39 +1,40 @@
-"""A number of sites and days → minutes and their sums, made inside PostgreSQL.
-
-Every day of a block of sites is one transaction that notes its end, so that a run that was
-cut off goes on where it was. Rows of one minute lie side by side, as ingest writes them.
-"""
+"""A number of sites and days → minutes and their sums, made inside PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, text
 
-from common.road_users import ROAD_USERS
+from common.errors import ItsError
 from coordinator.database import Database
 from coordinator.partitions_store import make_room_for
+from coordinator.traffic.benchmark_bulk_store import emptied
+from coordinator.traffic.benchmark_places_store import (
+    ROWS_PER_SITE_DAY,
+    TENANT,
+    ZONE,
+    make_places,
+)
+from coordinator.traffic.benchmark_statements_store import (
+    TEMPLATE_WIDTHS_S,
+    days_of_cameras,
+    days_of_counts,
+    minutes_of_cameras,
+    minutes_of_counts,
+    sums_of_cameras,
+    sums_of_counts,
+    template_statements,
+)
+from coordinator.traffic.periods import local_day, zone_of
+from coordinator.traffic.rollup_store import Bucket, write_buckets
+from coordinator.traffic.rollup_tables import ROLLUP_WIDTHS_S
 
-TENANT = "benchmark"
-ZONE = "Europe/Vienna"
 FIRST_DAY = date(2026, 3, 1)
-LEGS = ("north", "east", "south", "west")
-SERIES_PER_SITE = 2 * len(LEGS) + len(LEGS) ** 2
-ROWS_PER_SITE_DAY = SERIES_PER_SITE * 1440
-
-_CLASSES = ", ".join(user.value for user in ROAD_USERS)
-_SUMS = ", ".join(f"sum({user.value})" for user in ROAD_USERS)
-_MORE = (
-    "inferred, speeds, speed_sum_kmh, headways, headway_sum_s, headway_least_s, "
-    "time_gaps, time_gap_sum_s"
-)
-_MORE_SUMS = (
-    "sum(inferred), sum(speeds), sum(speed_sum_kmh), sum(headways), sum(headway_sum_s), "
-    "min(headway_least_s), sum(time_gaps), sum(time_gap_sum_s)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,49 +49,107 @@ class City:
         """Rows of ``traffic_count``."""
         return self.sites * self.days * ROWS_PER_SITE_DAY
 
+    @property
+    def mornings(self) -> list[datetime]:
+        """Midnights, UTC, at which its days begin."""
+        first = datetime.combine(FIRST_DAY, datetime.min.time(), UTC)
+        return [first + timedelta(days=n) for n in range(self.days)]
 
-def grow_city(database: Database, city: City, *, told: Callable[[str], None]) -> None:
-    """Add what is missing to a city of this size.
+
+def fill_city(database: Database, city: City, *, told: Callable[[str], None]) -> bool:
+    """Put a city of this size in place of what is stored; one that is there already stays.
+
+    Every table is one transaction. A run that was cut off begins again.
 
     Args:
-        database: PostgreSQL with the tables of this version.
-        city: Wanted size; a city that is larger stays so.
-        told: Gets a line about every day that was made.
+        database: PostgreSQL with the tables of this version, holding nothing of worth.
+        city: Wanted size.
+        told: Gets a line about every table that was filled.
+
+    Returns:
+        True when the city was made, False when it was there.
 
     Raises:
         UnreachableError: The database is away.
     """
-    first = datetime.combine(FIRST_DAY, datetime.min.time(), UTC)
-    make_room_for(
-        database, first=first - timedelta(days=1), last=first + timedelta(days=city.days + 1)
-    )
+    if _stored(database) == city:
+        return False
+    mornings = city.mornings
+    make_room_for(database, first=mornings[0], last=mornings[-1])
+    began = time.perf_counter()
+
+    def tell(what: str) -> None:
+        told(f"{what} after {time.perf_counter() - began:.0f} s")
+
+    _prepare(database, city)
+    tell("a template of one day")
+    # The largest tables first; two at once, because none waits for another.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        filling = {
+            pool.submit(_fill, database, city, table): table.name for table in _tables(mornings)
+        }
+        for done in as_completed(filling):
+            done.result()
+            tell(filling[done])
+    with database.session() as session:
+        session.connection().execute(
+            text("INSERT INTO benchmark_city VALUES (:sites, :days)"),
+            {"sites": city.sites, "days": city.days},
+        )
+    return True
+
+
+def check_sums(database: Database, city: City) -> int:
+    """Sum some buckets as ingest does, and compare with what was laid out.
+
+    Returns:
+        Roll-up rows that were compared.
+
+    Raises:
+        ItsError: Minutes and roll-ups do not agree.
+    """
+    noon = city.mornings[city.days // 2] + timedelta(hours=12)
+    cameras = sorted({1, (city.sites + 1) // 2, city.sites})
+    day = local_day(noon.date(), zone_of(ZONE))
+    buckets = [
+        Bucket(camera, width_s, noon, noon + timedelta(seconds=width_s))
+        if width_s < ROLLUP_WIDTHS_S[-1]
+        else Bucket(camera, width_s, day.start, day.end)
+        for camera in cameras
+        for width_s in ROLLUP_WIDTHS_S
+    ]
+    compared = 0
     with database.session() as session:
         connection = session.connection()
-        connection.execute(text(_PROGRESS))
-        begin = _sites(connection)
-        _add_sites(connection, first_site=begin + 1, last_site=city.sites)
-        blocks = {
-            (low, high)
-            for low, high in connection.execute(
-                text("SELECT first_site, last_site FROM benchmark_block ORDER BY 1")
-            )
-        }
-    for low, high in sorted(blocks):
-        for n in range(city.days):
-            _fill_day(database, low, high, FIRST_DAY + timedelta(days=n), told)
+        for query in (_COUNTS_OF_BUCKETS, _CAMERAS_OF_BUCKETS):
+            values = {"cameras": cameras, "noon": noon, "day": day.start}
+            before = connection.execute(text(query), values).all()
+            with connection.begin_nested() as savepoint:
+                write_buckets(connection, buckets)
+                after = connection.execute(text(query), values).all()
+                savepoint.rollback()
+            if not before or [tuple(row) for row in before] != [tuple(row) for row in after]:
+                raise ItsError(
+                    f"roll-ups at {noon} differ from the sums of their minutes",
+                    hint="the benchmark's templates no longer match the roll-ups",
+                )
+            compared += len(before)
+    return compared
 
 
 def tidy(database: Database) -> None:
     """Statistics and visibility map, as autovacuum would have left them."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Pages that are not on disk yet may stay out of the visibility map.
+        connection.execute(text("CHECKPOINT"))
         connection.execute(text("VACUUM ANALYZE"))
 
 
-def size_bytes(database: Database) -> int:
-    """Bytes on disk, indexes included."""
+def size_bytes(database: Database) -> dict[str, int]:
+    """Bytes on disk: all of it, and the large tables and their indexes apart."""
     with database.session() as session:
-        query = text("SELECT pg_database_size(current_database())")
-        return int(session.connection().execute(query).scalar_one())
+        row = session.connection().execute(text(_SIZES)).mappings().one()
+        return {name: int(value) for name, value in row.items()}
 
 
 def count_rows(database: Database) -> dict[str, int]:
@@ -107,153 +166,109 @@ def count_rows(database: Database) -> dict[str, int]:
         }
 
 
-def _sites(connection: Connection) -> int:
-    return int(
-        connection.execute(
-            text("SELECT coalesce(max(last_site), 0) FROM benchmark_block")
-        ).scalar_one()
-    )
-
-
-def _add_sites(connection: Connection, *, first_site: int, last_site: int) -> None:
-    if last_site < first_site:
-        return
-    values: dict[str, Any] = {
-        "tenant": TENANT,
-        "zone": ZONE,
-        "low": first_site,
-        "high": last_site,
-        "legs": list(LEGS),
-    }
-    for statement in _PLACES:
-        connection.execute(text(statement), values)
-    connection.execute(text("INSERT INTO benchmark_block VALUES (:low, :high)"), values)
-
-
-def _fill_day(
-    database: Database, low: int, high: int, day: date, told: Callable[[str], None]
-) -> None:
-    values = {"tenant": TENANT, "low": low, "high": high, "day": day, "zone": ZONE}
+def _stored(database: Database) -> City | None:
     with database.session() as session:
         connection = session.connection()
-        done = connection.execute(text(_IS_DONE), values).scalar_one()
-        if done:
-            return
-        for statement in (_MINUTES, _COUNTS, *_ROLLUPS):
-            connection.execute(text(statement), values)
-        connection.execute(text("INSERT INTO benchmark_day VALUES (:low, :high, :day)"), values)
-    told(f"sites {low} to {high}: {day}")
+        connection.execute(text("CREATE TABLE IF NOT EXISTS benchmark_city (sites int, days int)"))
+        found = connection.execute(text("SELECT sites, days FROM benchmark_city")).one_or_none()
+    return None if found is None else City(sites=found.sites, days=found.days)
 
 
-_PROGRESS = """
-CREATE TABLE IF NOT EXISTS benchmark_block (first_site int, last_site int);
-CREATE TABLE IF NOT EXISTS benchmark_day (first_site int, last_site int, day date)
+def _prepare(database: Database, city: City) -> None:
+    with database.session() as session:
+        connection = session.connection()
+        connection.execute(text("TRUNCATE benchmark_city"))
+        connection.execute(
+            text(
+                "TRUNCATE site, camera, series, camera_layout, camera_bin, traffic_count, "
+                "camera_rollup, traffic_count_rollup RESTART IDENTITY CASCADE"
+            )
+        )
+        make_places(connection, city.sites)
+        for statement in template_statements():
+            connection.execute(text(statement))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """A table, the statements of each of its days, and what follows them."""
+
+    name: str
+    mornings: Sequence[datetime]
+    statements: Sequence[str]
+    at_last: str = ""
+
+
+def _tables(mornings: Sequence[datetime]) -> list[_Table]:
+    months: dict[str, list[datetime]] = {}
+    for morning in mornings:
+        months.setdefault(f"_p{morning:%Y%m}", []).append(morning)
+    widths = TEMPLATE_WIDTHS_S[1:]
+    found = []
+    for base, statement in (
+        ("traffic_count", minutes_of_counts),
+        ("camera_bin", minutes_of_cameras),
+    ):
+        found += [
+            _Table(name=base + month, mornings=days, statements=[statement(base + month)])
+            for month, days in months.items()
+        ]
+    sums = (
+        _Table(
+            name="traffic_count_rollup",
+            mornings=mornings,
+            statements=[sums_of_counts(width_s) for width_s in widths],
+            at_last=days_of_counts(),
+        ),
+        _Table(
+            name="camera_rollup",
+            mornings=mornings,
+            statements=[sums_of_cameras(width_s) for width_s in widths],
+            at_last=days_of_cameras(),
+        ),
+    )
+    return [found[0], *sums, *found[1:]]
+
+
+def _fill(database: Database, city: City, table: _Table) -> None:
+    numbers = {morning: n for n, morning in enumerate(city.mornings)}
+    with database.session() as session:
+        connection = session.connection()
+        _set_up(connection)
+        with emptied(connection, table.name):
+            for morning in table.mornings:
+                values = {"n": numbers[morning], "day": morning, "tenant": TENANT}
+                for statement in table.statements:
+                    wanted = values | ({"sites": city.sites} if ":sites" in statement else {})
+                    connection.execute(text(statement), wanted)
+            if table.at_last:
+                connection.execute(text(table.at_last), {"tenant": TENANT, "zone": ZONE})
+
+
+def _set_up(connection: Connection) -> None:
+    # Two scans that meet would start in the middle, and rows would not lie in order of time.
+    connection.execute(text("SET LOCAL synchronize_seqscans = off"))
+    connection.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
+    connection.execute(text("SET LOCAL work_mem = '256MB'"))
+
+
+# One bucket at noon for each width, and the local day around it.
+_COUNTS_OF_BUCKETS = """
+SELECT r.* FROM traffic_count_rollup AS r JOIN series ON series.id = series_id
+WHERE camera_id = ANY(:cameras) AND start = CASE WHEN width_s < 86400 THEN :noon ELSE :day END
+ORDER BY series_id, width_s
+"""
+_CAMERAS_OF_BUCKETS = """
+SELECT * FROM camera_rollup
+WHERE camera_id = ANY(:cameras) AND start = CASE WHEN width_s < 86400 THEN :noon ELSE :day END
+ORDER BY camera_id, width_s
 """
 
-_IS_DONE = """
-SELECT count(*) FROM benchmark_day
-WHERE first_site = :low AND last_site = :high AND day = CAST(:day AS date)
+_SIZES = """
+SELECT pg_database_size(current_database()) AS database,
+  (SELECT sum(pg_table_size(relid)) FROM pg_partition_tree('traffic_count')) AS traffic_count,
+  (SELECT sum(pg_indexes_size(relid)) FROM pg_partition_tree('traffic_count') WHERE isleaf)
+    AS traffic_count_indexes,
+  pg_table_size('traffic_count_rollup') AS traffic_count_rollup,
+  pg_indexes_size('traffic_count_rollup') AS traffic_count_rollup_indexes
 """
-
-_PLACES = (
-    "INSERT INTO tenant (id, name, created_at) VALUES (:tenant, 'Benchmark', now()) "
-    "ON CONFLICT DO NOTHING",
-    "INSERT INTO site (id, tenant_id, slug, name, timezone, created_at) "
-    "SELECT n, :tenant, 'site-' || n, 'Site ' || n, :zone, now() "
-    "FROM generate_series(CAST(:low AS int), :high) AS n",
-    "INSERT INTO camera (id, tenant_id, site_id, slug, created_at) "
-    "SELECT n, :tenant, n, 'cam', now() FROM generate_series(CAST(:low AS int), :high) AS n",
-    "INSERT INTO series (tenant_id, camera_id, kind, name, direction) "
-    "SELECT :tenant, n, 'line', leg, way FROM generate_series(CAST(:low AS int), :high) AS n, "
-    "unnest(CAST(:legs AS text[])) AS leg, unnest(ARRAY['left', 'right']) AS way ORDER BY n",
-    "INSERT INTO series (tenant_id, camera_id, kind, name, direction) "
-    "SELECT :tenant, n, 'flow', a || '-' || b, '' "
-    "FROM generate_series(CAST(:low AS int), :high) AS n, "
-    "unnest(CAST(:legs AS text[])) AS a, unnest(CAST(:legs AS text[])) AS b ORDER BY n",
-    "INSERT INTO camera_layout (camera_id, valid_from, tenant_id, content) "
-    "SELECT n, timestamptz '2026-01-01 00:00+00', :tenant, json_build_object("
-    "'camera', 'cam', 'frame_size', json_build_array(1280, 720), 'is_calibrated', true, "
-    "'sections', (SELECT json_agg(json_build_object('name', leg, 'use', 'traffic', 'points_px', "
-    "json_build_array(json_build_array(0, 0), json_build_array(9, 0)))) "
-    "FROM unnest(CAST(:legs AS text[])) AS leg), "
-    "'flows', (SELECT json_agg(json_build_object('name', a || '-' || b, 'start', a, 'end', b, "
-    "'movement', (ARRAY['u_turn', 'left', 'thru', 'right'])[1 + (m - k + 4) % 4])) "
-    "FROM unnest(CAST(:legs AS text[])) WITH ORDINALITY AS x(a, k), "
-    "unnest(CAST(:legs AS text[])) WITH ORDINALITY AS y(b, m))) "
-    "FROM generate_series(CAST(:low AS int), :high) AS n",
-)
-
-_IN_DAY = (
-    "start >= CAST(:day AS timestamp) AT TIME ZONE :zone "
-    "AND start < (CAST(:day AS timestamp) + interval '1 day') AT TIME ZONE :zone"
-)
-_OF_DAY = (
-    "generate_series(CAST(:day AS timestamp) AT TIME ZONE :zone, "
-    "(CAST(:day AS timestamp) + interval '1 day') AT TIME ZONE :zone - interval '1 minute', "
-    "'1 minute') AS t"
-)
-
-_MINUTES = f"""
-INSERT INTO camera_bin (camera_id, start, part, width_s, tenant_id, device_id, clock, mode,
-  coverage_s, frames_seen, frames_dropped, quality, flags, gaps)
-SELECT n, t, 0, 60, :tenant, 'box-' || n, 'trusted', 'statistics', 60, 600, 0, 'good', '[]', '[]'
-FROM {_OF_DAY}, generate_series(CAST(:low AS int), :high) AS n ORDER BY t, n
-"""  # noqa: S608 - constants above  # nosec B608
-
-# More by day than by night, and no two minutes alike; what is counted is of no concern.
-_COUNTS = f"""
-INSERT INTO traffic_count (series_id, start, part, width_s, tenant_id, withheld,
-  {_CLASSES}, {_MORE})
-SELECT s.id, t, 0, 60, :tenant, false,
-  floor(random() * 2), floor(random() * 2), floor(random() * (2 + extract(hour FROM t))),
-  floor(random() * 1.1), floor(random() * 1.1), floor(random() * 1.3),
-  0, 5, 250 * random(), 4, 40 * random(), 1 + random(), 4, 30 * random()
-FROM {_OF_DAY}, series AS s
-WHERE s.camera_id BETWEEN :low AND :high ORDER BY t, s.id
-"""  # noqa: S608 - constants above  # nosec B608
-
-
-def _bucket(seconds: int) -> str:
-    if seconds == 86_400:
-        return "CAST(:day AS timestamp) AT TIME ZONE :zone"
-    return f"date_bin('{seconds} seconds', start, timestamptz '2000-01-01 00:00+00')"
-
-
-def _count_rollup(width_s: int, narrower_s: int) -> str:
-    is_base = narrower_s == 60
-    source = "traffic_count" if is_base else "traffic_count_rollup"
-    bins = (
-        "count(*), count(*), 0" if is_base else "sum(bins), sum(watched_bins), sum(withheld_bins)"
-    )
-    return f"""
-INSERT INTO traffic_count_rollup (series_id, width_s, start, tenant_id, {_CLASSES}, {_MORE},
-  bins, watched_bins, withheld_bins)
-SELECT series_id, {width_s}, {_bucket(width_s)} AS bucket, :tenant, {_SUMS}, {_MORE_SUMS}, {bins}
-FROM {source} JOIN series AS s ON s.id = series_id
-WHERE {_IN_DAY} AND width_s = {narrower_s} AND s.camera_id BETWEEN :low AND :high
-GROUP BY series_id, bucket ORDER BY bucket, series_id
-"""  # noqa: S608 - constants above  # nosec B608
-
-
-def _camera_rollup(width_s: int, narrower_s: int) -> str:
-    is_base = narrower_s == 60
-    source = "camera_bin" if is_base else "camera_rollup"
-    bins = (
-        "count(*), sum(coverage_s), 0" if is_base else "sum(bins), sum(good_s), sum(degraded_bins)"
-    )
-    return f"""
-INSERT INTO camera_rollup (camera_id, width_s, start, tenant_id, coverage_s, frames_seen,
-  frames_dropped, bins, good_s, degraded_bins)
-SELECT camera_id, {width_s}, {_bucket(width_s)} AS bucket, :tenant, sum(coverage_s),
-  sum(frames_seen), sum(frames_dropped), {bins}
-FROM {source}
-WHERE {_IN_DAY} AND width_s = {narrower_s} AND camera_id BETWEEN :low AND :high
-GROUP BY camera_id, bucket ORDER BY bucket, camera_id
-"""  # noqa: S608 - constants above  # nosec B608
-
-
-_STEPS = ((300, 60), (900, 300), (3600, 900), (86_400, 900))
-_ROLLUPS = (
-    *(_count_rollup(wide, narrow) for wide, narrow in _STEPS),
-    *(_camera_rollup(wide, narrow) for wide, narrow in _STEPS),
-)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+from common.road_users import ROAD_USERS, RoadUser
 from common.site import Use
-from coordinator.traffic.answers import CountSums, Selection
 from coordinator.traffic.area_answers import area_views
-from coordinator.traffic.asking import Asked, Asker, state_of_counts
+from coordinator.traffic.asking import Asked, Asker
+from coordinator.traffic.count_columns import CountColumns
 from coordinator.traffic.coverage import Watched
-from coordinator.traffic.pages import answer_fields, bin_fields, by_place, series_fields, together
+from coordinator.traffic.pages import answer_fields, series_fields, together, watched_fields
 from coordinator.traffic.questions import BinQuestion, CountQuestion
-from coordinator.traffic.scenes import Series
 from coordinator.traffic.store import Session
 from coordinator.traffic.views import (
-    CountBinView,
+    CameraWatchedView,
     CountsView,
     CrosswalksView,
     SeriesCountsView,
@@ -38,7 +41,9 @@ class CountAnswers:
         asked = self._asker.ask(site, question, question.selects)
         return CountsView(
             **answer_fields(asked.scene, asked.page),
-            series=self._series_counts(asked, Selection(road_users=question.road_user)),
+            starts=list(asked.page.starts),
+            cameras=_cameras(asked),
+            series=self._series_counts(asked, question.road_user),
         )
 
     def totals(self, site: str, question: CountQuestion) -> TotalsView:
@@ -48,17 +53,16 @@ class CountAnswers:
             NotFoundError: No such site.
         """
         asked = self._asker.ask(site, question, question.selects, is_added=True)
-        page, selection = asked.page, Selection(road_users=question.road_user)
-        sums = {
-            row.start: row
-            for row in self._asker.store.counts_of_all(asked.ids, page.width, page.period)
-        }
-        cameras = sorted({series.camera_id for series in asked.series})
-        bins = []
-        for start in page.starts if cameras else ():
-            watched = together([asked.coverage.of(camera, start) for camera in cameras])
-            bins.append(_count_bin(start, sums.get(start), watched, selection))
-        return TotalsView(**answer_fields(asked.scene, page), added=len(asked.ids), bins=bins)
+        by_camera = _watched(asked)
+        page = asked.page if by_camera else replace(asked.page, starts=())
+        watched = [together(parts) for parts in zip(*by_camera.values(), strict=True)]
+        return TotalsView(
+            **answer_fields(asked.scene, asked.page),
+            starts=list(page.starts),
+            added=len(asked.ids),
+            **watched_fields(watched),
+            **_lists(self._asker.grid.added(asked.ids, page), watched, question.road_user),
+        )
 
     def crosswalks(self, site: str, question: BinQuestion) -> CrosswalksView:
         """People on crosswalks, where areas or lines are drawn for that.
@@ -71,31 +75,51 @@ class CountAnswers:
             question,
             lambda scene, s: question.selects(scene, s) and scene.use(s) is Use.CROSSWALK,
         )
+        lines = asked.only("line")
         return CrosswalksView(
             **answer_fields(asked.scene, asked.page),
             areas=area_views(asked, self._asker.store),
-            lines=self._series_counts(asked.only("line"), Selection()),
+            starts=list(asked.page.starts),
+            cameras=_cameras(lines),
+            lines=self._series_counts(lines, ROAD_USERS),
         )
 
-    def _series_counts(self, asked: Asked, selection: Selection) -> list[SeriesCountsView]:
-        sums = by_place(self._asker.store.counts(asked.ids, asked.page.width, asked.page.period))
-
-        def view(series: Series, start: datetime, watched: Watched) -> CountBinView:
-            return _count_bin(start, sums.get((series.id, start)), watched, selection)
-
+    def _series_counts(
+        self, asked: Asked, road_users: Sequence[RoadUser]
+    ) -> list[SeriesCountsView]:
+        found = self._asker.grid.columns(asked.ids, asked.page)
+        watched = _watched(asked)
         return [
-            SeriesCountsView(**series_fields(asked.scene, s), kind=s.kind, bins=asked.bins(s, view))
-            for s in asked.series
+            SeriesCountsView(
+                **series_fields(asked.scene, series),
+                kind=series.kind,
+                **_lists(found[series.id], watched[series.camera_id], road_users),
+            )
+            for series in asked.series
         ]
 
 
-def _count_bin(
-    start: datetime, row: CountSums | None, watched: Watched, selection: Selection
-) -> CountBinView:
-    counts = selection.of(row.counts if row else None)
-    return CountBinView(
-        **bin_fields(start, watched, state_of_counts(row, watched)),
-        counts=counts,
-        total=None if counts is None else sum(counts.values()),
-        withheld_share=round(row.withheld_bins / row.bins, 4) if row and row.bins else 0.0,
-    )
+def _watched(asked: Asked) -> dict[int, list[Watched]]:
+    """Camera id → how well it watched in every bin; cameras of the chosen series alone."""
+    cameras = dict.fromkeys(series.camera_id for series in asked.series)
+    return {camera: asked.coverage.all_of(camera) for camera in cameras}
+
+
+def _cameras(asked: Asked) -> list[CameraWatchedView]:
+    slugs = {series.camera_id: asked.scene.camera_of(series) for series in asked.series}
+    return [
+        CameraWatchedView(camera=slugs[camera], **watched_fields(watched))
+        for camera, watched in _watched(asked).items()
+    ]
+
+
+def _lists(
+    columns: CountColumns, watched: Sequence[Watched], road_users: Sequence[RoadUser]
+) -> dict[str, Any]:
+    """What every ``CountListsView`` begins with."""
+    return {
+        "state": columns.states(watched),
+        "counts": {road_user: columns.of(road_user) for road_user in road_users},
+        "total": columns.total(road_users),
+        "withheld_share": columns.withheld_shares,
+    }

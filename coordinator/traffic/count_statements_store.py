@@ -65,19 +65,6 @@ def counts_by_bin(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
     )
 
 
-def counts_of_all(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
-    """start, bins, withheld bins, classes in order; all series added up in the database."""
-    row, seconds = _source(width)
-    bins, withheld, _ = _how_many(row)
-    classes = _summed(row)[: len(ROAD_USERS)]
-    return (
-        select(col(row.start), bins, withheld, *classes)
-        .where(*_within(row, period, seconds))
-        .group_by(col(row.start))
-        .order_by(col(row.start))
-    )
-
-
 def counts_of_period(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
     """As ``counts_by_bin``, all bins of a series added up; start is the first one's."""
     row, seconds = _source(width)

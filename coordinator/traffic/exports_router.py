@@ -25,6 +25,17 @@ _CSV = "text/csv; charset=utf-8"
 _PARQUET = "application/vnd.apache.parquet"
 _LD_JSON = "application/ld+json"
 _GEOJSON = "application/geo+json"
+_JSON: dict[str, dict[str, object]] = {
+    _LD_JSON: {"type": "array", "items": {"type": "object"}},
+    _GEOJSON: {
+        "type": "object",
+        "required": ["type", "features"],
+        "properties": {
+            "type": {"const": "FeatureCollection"},
+            "features": {"type": "array", "items": {"type": "object"}},
+        },
+    },
+}
 
 
 def scene_store(session: SessionDep, tenant: TenantDep) -> SceneStore:
@@ -36,7 +47,9 @@ ScenesDep = Annotated[SceneStore, Depends(scene_store)]
 
 
 def _file(media_type: str) -> dict[int | str, dict[str, object]]:
-    return {200: {"content": {media_type.partition(";")[0]: {"schema": {"type": "string"}}}}}
+    """What is sent: JSON documents as such, everything else as a file."""
+    schema = _JSON.get(media_type, {"type": "string"})
+    return {200: {"content": {media_type.partition(";")[0]: {"schema": schema}}}}
 
 
 @router.get("/sites/{site}/exports/tmc.csv", response_class=Response, responses=_file(_CSV))
@@ -54,8 +67,7 @@ def export_counts_csv(
 ) -> Response:
     """One line for every series, bin and class; header `X-Next-From` starts the next page."""
     view = answers.counts(site, question)
-    users = tuple(user.value for user in question.road_user)
-    return _download(long_csv(view, users), _CSV, f"{site}-counts.csv", page=view)
+    return _download(long_csv(view, question.road_user), _CSV, f"{site}-counts.csv", page=view)
 
 
 @router.get(
@@ -66,8 +78,8 @@ def export_counts_parquet(
 ) -> Response:
     """The same as Parquet; header `X-Next-From` starts the next page."""
     view = answers.counts(site, question)
-    users = tuple(user.value for user in question.road_user)
-    return _download(parquet_bytes(view, users), _PARQUET, f"{site}-counts.parquet", page=view)
+    content = parquet_bytes(view, question.road_user)
+    return _download(content, _PARQUET, f"{site}-counts.parquet", page=view)
 
 
 @router.get("/sites/{site}/exports/ngsi-ld", response_class=Response, responses=_file(_LD_JSON))

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from common.road_users import ROAD_USERS
 from coordinator.traffic.answers_store import AnswersStore
 from coordinator.traffic.asking import state_of_counts
+from coordinator.traffic.count_grid_store import CountGridStore
 from coordinator.traffic.coverage import Watched
 from coordinator.traffic.movement_views import (
     FlowCellView,
     FlowMatrixView,
     LegView,
-    MovementCellView,
     MovementTableView,
     MovementView,
     PeakHourView,
-    QuarterView,
 )
 from coordinator.traffic.movements import (
-    Cell,
-    Column,
+    FilledColumn,
     MovementTable,
-    Row,
     build_table,
     columns_of,
     whole_sum,
 )
-from coordinator.traffic.pages import Coverage, page_of, together
+from coordinator.traffic.pages import Coverage, page_of, together, watched_fields
 from coordinator.traffic.peak_hour import PeakHour, QuarterHour, find_peak_hour
 from coordinator.traffic.periods import Period, Width
 from coordinator.traffic.questions import MovementQuestion, Question
@@ -42,6 +40,7 @@ class MovementAnswers:
         """Read through ``session``; what lies after ``now`` is not answered."""
         self._scenes = SceneStore(session, tenant_id)
         self._store = AnswersStore(session, tenant_id)
+        self._grid = CountGridStore(session, tenant_id)
         self._now = now
 
     def table(self, site: str, question: MovementQuestion) -> tuple[Scene, Period, MovementTable]:
@@ -60,9 +59,11 @@ class MovementAnswers:
         page = page_of(asked, Width.QUARTER_HOUR, scene, most_bins=quarters, now=self._now)
         cameras = sorted({column.camera_id for column in columns})
         series = [series.id for column in columns for series in column.series]
-        coverage = Coverage(scene, page, self._store.coverage(cameras, page.width, page.period))
-        counts = self._store.counts(series, page.width, page.period)
-        table = build_table(columns, page.starts, counts, coverage.table(cameras))
+        coverage = Coverage(scene, page, self._grid.coverage(cameras, page))
+        counts = self._grid.columns(series, page)
+        table = build_table(
+            columns, page.starts, counts, {camera: coverage.all_of(camera) for camera in cameras}
+        )
         return scene, page.period, table
 
     def table_view(self, site: str, question: MovementQuestion) -> MovementTableView:
@@ -75,8 +76,10 @@ class MovementAnswers:
         peak = table.peak_hour
         return MovementTableView(
             **range_fields(scene, period),
-            movements=[_movement(column) for column in table.columns],
-            quarters=[_quarter(row) for row in table.rows],
+            starts=list(table.starts),
+            **watched_fields(table.watched),
+            movements=[_movement(one) for one in table.columns],
+            vehicles=list(table.vehicles),
             legs=[_leg(table, leg, peak) for leg in table.legs],
             peak_hour=_peak(peak),
         )
@@ -138,31 +141,15 @@ def _matrix(sections: list[str], cells: list[FlowCellView]) -> list[list[int | N
     ]
 
 
-def _movement(column: Column) -> MovementView:
+def _movement(one: FilledColumn) -> MovementView:
     return MovementView(
-        camera=column.camera,
-        leg=column.leg,
-        movement=column.movement.value,
-        flows=[series.name for series in column.series],
-    )
-
-
-def _quarter(row: Row) -> QuarterView:
-    return QuarterView(
-        start=row.start,
-        coverage=round(row.watched.coverage, 4),
-        quality=round(row.watched.quality, 4),
-        verdict=row.watched.verdict,
-        cells=[_cell(cell) for cell in row.cells],
-        vehicles=row.vehicles,
-    )
-
-
-def _cell(cell: Cell) -> MovementCellView:
-    return MovementCellView(
-        state=cell.state,
-        counts=None if cell.counts is None else dict(cell.counts),
-        vehicles=cell.vehicles,
+        camera=one.column.camera,
+        leg=one.column.leg,
+        movement=one.column.movement.value,
+        flows=[series.name for series in one.column.series],
+        state=one.states,
+        counts={user: one.counts.of(user) for user in ROAD_USERS},
+        vehicles=one.vehicles,
     )
 
 

@@ -6,36 +6,23 @@ from datetime import datetime
 
 from pydantic import Field
 
+from common.road_users import RoadUser
 from coordinator.traffic.coverage import State, Verdict
-from coordinator.traffic.views import AnswerView, View
+from coordinator.traffic.views import AnswerView, View, WatchedView
 
 
 class MovementView(View):
-    """A column of the table: one movement out of one leg."""
+    """A column of the table: one movement out of one leg, a value for every quarter hour."""
 
     camera: str
     leg: str = Field(examples=["north-leg"])
     movement: str = Field(description="right, thru, left or u_turn", examples=["thru"])
     flows: list[str] = Field(description="The drawn flows that make it up")
-
-
-class MovementCellView(View):
-    """Road users of one column in one quarter hour, in the order of ``movements``."""
-
-    state: State
-    counts: dict[str, int] | None
-    vehicles: int | None = Field(description="All classes but people on foot")
-
-
-class QuarterView(View):
-    """One row of the table."""
-
-    start: datetime
-    coverage: float
-    quality: float
-    verdict: Verdict
-    cells: list[MovementCellView]
-    vehicles: int | None = Field(description="Sum of the row; null when any cell is")
+    state: list[State] = Field(description="Whether there is a number, and if not, why")
+    counts: dict[RoadUser, list[int | None]] = Field(
+        description="Class → road users", examples=[{"car": [41, None]}]
+    )
+    vehicles: list[int | None] = Field(description="All classes but people on foot")
 
 
 class PeakHourView(View):
@@ -58,11 +45,17 @@ class LegView(View):
     peak_hour_factor: float | None
 
 
-class MovementTableView(AnswerView):
-    """Leg × movement × class in quarter hours."""
+class MovementTableView(AnswerView, WatchedView):
+    """Leg × movement × class in quarter hours; every list has a value for each of them.
 
+    Coverage, quality and verdict are those of the camera that watched least.
+    """
+
+    starts: list[datetime] = Field(description="First moment of every quarter hour")
     movements: list[MovementView]
-    quarters: list[QuarterView]
+    vehicles: list[int | None] = Field(
+        description="All movements together; null when any of them is"
+    )
     legs: list[LegView]
     peak_hour: PeakHourView | None = Field(
         description="Null when no hour of the range was watched throughout"

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from common.road_users import ROAD_USERS
 from common.site import Movement
-from coordinator.traffic.answers import Counts, CountSums, vehicles_in
-from coordinator.traffic.coverage import State, Watched, state_of
+from coordinator.traffic.count_columns import CountColumns, add_columns
+from coordinator.traffic.coverage import State, Watched
 from coordinator.traffic.peak_hour import PeakHour, QuarterHour, find_peak_hour
 from coordinator.traffic.scenes import Scene, Series
 
@@ -29,64 +29,51 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """Road users of one column in one quarter hour."""
+class FilledColumn:
+    """One column with its numbers; every list has a value for every quarter hour."""
 
-    state: State
-    counts: Counts | None
-
-    @property
-    def vehicles(self) -> int | None:
-        """All classes but people on foot."""
-        return vehicles_in(self.counts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One quarter hour; ``cells`` in the order of the table's columns."""
-
-    start: datetime
-    watched: Watched
-    cells: tuple[Cell, ...]
-
-    @property
-    def vehicles(self) -> int | None:
-        """Sum of the row; None when any cell is."""
-        return whole_sum(cell.vehicles for cell in self.cells)
+    column: Column
+    states: list[State]
+    counts: CountColumns
+    vehicles: list[int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovementTable:
-    """Leg × movement × class in quarter hours."""
+    """Leg × movement × class in quarter hours.
 
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    Attributes:
+        watched: How well the camera that watched least did, in every quarter hour.
+        vehicles: All columns together, in every quarter hour; None when any of them is.
+    """
+
+    starts: Sequence[datetime]
+    watched: Sequence[Watched]
+    columns: Sequence[FilledColumn]
+    vehicles: Sequence[int | None]
 
     @property
     def legs(self) -> list[tuple[str, str]]:
         """Camera and leg, in the order of the columns."""
-        return list(dict.fromkeys((column.camera, column.leg) for column in self.columns))
+        return list(dict.fromkeys((one.column.camera, one.column.leg) for one in self.columns))
+
+    def of_leg(self, leg: tuple[str, str]) -> list[FilledColumn]:
+        """The columns of one leg."""
+        return [one for one in self.columns if (one.column.camera, one.column.leg) == leg]
 
     @property
     def peak_hour(self) -> PeakHour | None:
         """Peak hour of the whole junction."""
-        return find_peak_hour(
-            [
-                QuarterHour(start=row.start, vehicles=row.vehicles, coverage=row.watched.coverage)
-                for row in self.rows
-            ]
-        )
+        return find_peak_hour(self._quarters(self.vehicles))
 
     def leg_quarters(self, leg: tuple[str, str]) -> list[QuarterHour]:
         """Vehicles of one leg, quarter hour by quarter hour."""
-        mine = [n for n, c in enumerate(self.columns) if (c.camera, c.leg) == leg]
+        return self._quarters(_sums([one.vehicles for one in self.of_leg(leg)]))
+
+    def _quarters(self, vehicles: Sequence[int | None]) -> list[QuarterHour]:
         return [
-            QuarterHour(
-                start=row.start,
-                vehicles=whole_sum(row.cells[n].vehicles for n in mine),
-                coverage=row.watched.coverage,
-            )
-            for row in self.rows
+            QuarterHour(start=start, vehicles=number, coverage=watched.coverage)
+            for start, number, watched in zip(self.starts, vehicles, self.watched, strict=True)
         ]
 
 
@@ -114,54 +101,52 @@ def columns_of(scene: Scene) -> tuple[Column, ...]:
 def build_table(
     columns: Sequence[Column],
     starts: Sequence[datetime],
-    counts: Iterable[CountSums],
-    watched: Mapping[tuple[int, datetime], Watched],
+    counts: Mapping[int, CountColumns],
+    watched: Mapping[int, Sequence[Watched]],
 ) -> MovementTable:
-    """Put sums into their cells.
+    """Put sums into their columns.
 
     Args:
         columns: What ``columns_of`` found.
-        starts: Starts of the quarter hours.
-        counts: Sums of the columns' series in quarter hours; those not reported are missing.
-        watched: Camera id and start → how well it watched; there for every column and start.
+        starts: Starts of the quarter hours; none are shown when there is no column.
+        counts: Series id → its counts in these quarter hours; there for every column.
+        watched: Camera id → how well it watched in each of them; there for every column.
     """
-    by_place = {(row.series_id, row.start): row for row in counts}
-    cameras = {column.camera_id for column in columns}
-    rows: list[Row] = []
-    for start in starts if columns else ():
-        cells = tuple(
-            _cell(
-                [by_place.get((series.id, start)) for series in column.series],
-                watched[column.camera_id, start],
-            )
-            for column in columns
-        )
-        worst = min((watched[camera, start] for camera in cameras), key=lambda w: w.coverage)
-        rows.append(Row(start=start, watched=worst, cells=cells))
-    return MovementTable(columns=tuple(columns), rows=tuple(rows))
-
-
-def add_counts(parts: Sequence[Counts | None]) -> Counts | None:
-    """Class by class; None when any part is, because the sum would be too small."""
-    known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts):
-        return None
-    if len(known) == 1:
-        return known[0]
-    return {user.value: sum(part[user] for part in known) for user in ROAD_USERS}
+    filled = [
+        _fill(column, [counts[series.id] for series in column.series], watched[column.camera_id])
+        for column in columns
+    ]
+    cameras = dict.fromkeys(column.camera_id for column in columns)
+    together = zip(*(watched[camera] for camera in cameras), strict=True)
+    return MovementTable(
+        starts=starts if columns else (),
+        watched=[min(parts, key=lambda one: one.coverage) for parts in together],
+        columns=filled,
+        vehicles=_sums([one.vehicles for one in filled]),
+    )
 
 
 def whole_sum(values: Iterable[int | None]) -> int | None:
     """Sum; None when any value is, or when there is none."""
-    listed = list(values)
-    known = [value for value in listed if value is not None]
-    return sum(known) if known and len(known) == len(listed) else None
+    total: int | None = None
+    for value in values:
+        if value is None:
+            return None
+        total = value if total is None else total + value
+    return total
 
 
-def _cell(parts: Sequence[CountSums | None], watched: Watched) -> Cell:
-    counts = add_counts([None if part is None else part.counts for part in parts])
-    withheld = sum(part.withheld_bins for part in parts if part is not None)
-    return Cell(
-        state=state_of(has_number=counts is not None, withheld_bins=withheld, watched=watched),
+def _fill(
+    column: Column, parts: Sequence[CountColumns], watched: Sequence[Watched]
+) -> FilledColumn:
+    counts = parts[0] if len(parts) == 1 else add_columns(parts)
+    return FilledColumn(
+        column=column,
+        states=counts.states(watched),
         counts=counts,
+        vehicles=counts.total([user for user in ROAD_USERS if user.is_vehicle]),
     )
+
+
+def _sums(columns: Sequence[Sequence[int | None]]) -> list[int | None]:
+    return [whole_sum(values) for values in zip(*columns, strict=True)]

@@ -13,6 +13,9 @@ from coordinator.traffic.coverage import State, Verdict, Watched
 from coordinator.traffic.periods import Period, Width, bin_end, bin_seconds, bin_starts
 from coordinator.traffic.scenes import Scene, Series
 
+Told = tuple[int, float, float, int]
+"""Reported bins, seconds watched, seconds watched without doubt, and degraded bins."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -30,6 +33,13 @@ class Page:
     period: Period
     next_from: datetime | None
     now: datetime
+
+    def places(self) -> dict[int, int]:
+        """Start of each bin, in seconds since 1970 → its place among ``starts``."""
+        if self.width is Width.DAY or not self.starts:
+            return {int(start.timestamp()): n for n, start in enumerate(self.starts)}
+        first, step = int(self.starts[0].timestamp()), self.width.seconds
+        return {first + n * step: n for n in range(len(self.starts))}
 
 
 def page_of(asked: Period, width: Width, scene: Scene, *, most_bins: int, now: datetime) -> Page:
@@ -54,40 +64,40 @@ def page_of(asked: Period, width: Width, scene: Scene, *, most_bins: int, now: d
 class Coverage:
     """How well each camera watched in each bin of a page; unreported bins included."""
 
-    def __init__(self, scene: Scene, page: Page, sums: Iterable[CameraSums]) -> None:
-        """Look up ``sums`` by camera and start."""
-        self._sums = {(row.camera_id, row.start): row for row in sums}
-        self._wanted_s = _wanted_s(scene, page)
-        self._known: dict[tuple[int, datetime], Watched] = {}
+    def __init__(
+        self, scene: Scene, page: Page, reported: Mapping[int, Mapping[int, Told]]
+    ) -> None:
+        """Look up what was ``reported``, by camera and place of the bin."""
+        wanted_s = _wanted_s(scene, page)
+        self._starts = page.starts
+        self._nothing = [_watched(seconds, 0.0, 0.0, 0, 0) for seconds in wanted_s]
+        self._known: dict[int, list[Watched]] = {}
+        for camera_id, told in reported.items():
+            watched = self._known[camera_id] = list(self._nothing)
+            for place, (bins, watched_s, good_s, degraded) in told.items():
+                watched[place] = _watched(wanted_s[place], watched_s, good_s, bins, degraded)
+        self._places: dict[datetime, int] = {}
+
+    def all_of(self, camera_id: int) -> list[Watched]:
+        """How well one camera watched, bin by bin."""
+        return self._known.get(camera_id, self._nothing)
 
     def of(self, camera_id: int, start: datetime) -> Watched:
         """How well one camera watched in one bin."""
-        place = camera_id, start
-        watched = self._known.get(place)
-        if watched is None:
-            watched = watched_of(self._sums.get(place), self._wanted_s[start])
-            self._known[place] = watched
-        return watched
-
-    def table(self, camera_ids: Iterable[int]) -> dict[tuple[int, datetime], Watched]:
-        """The same for all bins of some cameras."""
-        return {
-            (camera_id, start): self.of(camera_id, start)
-            for camera_id in set(camera_ids)
-            for start in self._wanted_s
-        }
+        if not self._places:
+            self._places = {start: place for place, start in enumerate(self._starts)}
+        return self.all_of(camera_id)[self._places[start]]
 
 
-def _wanted_s(scene: Scene, page: Page) -> dict[datetime, float]:
+def _wanted_s(scene: Scene, page: Page) -> list[float]:
     """Length of every bin; of the one that is still running, what has passed of it."""
     zone = scene.site.zone
     if page.width is Width.DAY:
-        lengths = {start: bin_seconds(start, page.width, zone) for start in page.starts}
+        lengths = [bin_seconds(start, page.width, zone) for start in page.starts]
     else:
-        lengths = dict.fromkeys(page.starts, float(page.width.seconds))
+        lengths = [float(page.width.seconds)] * len(page.starts)
     if page.starts:
-        last = page.starts[-1]
-        lengths[last] = max(1.0, min(lengths[last], (page.now - last).total_seconds()))
+        lengths[-1] = max(1.0, min(lengths[-1], (page.now - page.starts[-1]).total_seconds()))
     return lengths
 
 
@@ -138,6 +148,19 @@ def bin_fields(start: datetime, watched: Watched, state: State) -> dict[str, Any
         "coverage": coverage,
         "quality": quality,
         "verdict": verdict,
+    }
+
+
+def watched_fields(watched: Sequence[Watched]) -> dict[str, Any]:
+    """What every ``WatchedView`` is made of."""
+    # Most bins are one and the same object: hashing its five numbers again costs more.
+    known = {id(one): one for one in watched}
+    figures = {key: _figures(one) for key, one in known.items()}
+    rows = [figures[id(one)] for one in watched]
+    return {
+        "coverage": [coverage for coverage, _, _ in rows],
+        "quality": [quality for _, quality, _ in rows],
+        "verdict": [verdict for _, _, verdict in rows],
     }
 
 

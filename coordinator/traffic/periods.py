@@ -102,7 +102,11 @@ def bin_starts(period: Period, width: Width, zone: ZoneInfo) -> list[datetime]:
     step = timedelta(seconds=width.seconds)
     first = bin_start(period.start, step).astimezone(UTC)
     number = -((first - period.end) // step)
-    return [first + n * step for n in range(number)]
+    # Adding is several times cheaper than multiplying, and a month has 3000 quarter hours.
+    starts = [first]
+    for _ in range(number - 1):
+        starts.append(starts[-1] + step)
+    return starts
 
 
 def bin_seconds(start: datetime, width: Width, zone: ZoneInfo) -> float:
@@ -119,10 +123,12 @@ def bin_end(start: datetime, width: Width, zone: ZoneInfo) -> datetime:
 
 def whole_bins(period: Period, width: Width, zone: ZoneInfo) -> Period:
     """``period`` widened to whole bins."""
-    starts = bin_starts(period, width, zone)
-    if not starts:
-        return period
-    return Period(starts[0], bin_end(starts[-1], width, zone))
+    if width is Width.DAY or period.start == period.end:
+        starts = bin_starts(period, width, zone)
+        return Period(starts[0], bin_end(starts[-1], width, zone)) if starts else period
+    step = timedelta(seconds=width.seconds)
+    first = bin_start(period.start, step).astimezone(UTC)
+    return Period(first, first - (first - period.end) // step * step)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
+from common.road_users import RoadUser
 from coordinator.traffic.coverage import State, Verdict
 from coordinator.traffic.periods import Width
 from coordinator.traffic.service_level import NoLevel
-
-_BIN: dict[str, JsonValue] = {
-    "start": "2026-03-02T07:00:00Z",
-    "state": "measured",
-    "coverage": 0.993,
-    "quality": 0.993,
-    "verdict": "good",
-}
 
 
 class View(BaseModel):
@@ -81,26 +74,42 @@ class BinView(View):
     verdict: Verdict
 
 
-class CountBinView(BinView):
-    """Road users of one series in one bin."""
+class WatchedView(View):
+    """How well was watched; every list has a value for every bin."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{**_BIN, "counts": {"car": 41}, "total": 41}]}
+    coverage: list[float] = Field(description="Watched over wanted seconds, 0 to 1")
+    quality: list[float] = Field(description="Share of the wanted seconds watched without doubt")
+    verdict: list[Verdict]
+
+
+class CameraWatchedView(WatchedView):
+    """How well one camera watched."""
+
+    camera: str = Field(examples=["cam-north"])
+
+
+class CountListsView(View):
+    """Road users; every list has a value for every bin.
+
+    A number is null unless the ``state`` of its bin is ``measured``: 0 means watched and none
+    seen.
+    """
+
+    state: list[State] = Field(description="Whether there is a number, and if not, why")
+    counts: dict[RoadUser, list[int | None]] = Field(
+        description="Class → road users", examples=[{"car": [41, None]}]
     )
-
-    counts: dict[str, int] | None
-    total: int | None
-    withheld_share: float = Field(description="Share of the reported bins that are not in it")
+    total: list[int | None] = Field(examples=[[41, None]])
+    withheld_share: list[float] = Field(description="Share of the reported bins that are not in it")
 
 
-class SeriesCountsView(View):
-    """Counts of one series."""
+class SeriesCountsView(CountListsView):
+    """Counts of one series; how well was watched is told once for its camera."""
 
     camera: str
     kind: str
     name: str
     direction: str
-    bins: list[CountBinView]
 
 
 class AnswerView(View):
@@ -114,18 +123,20 @@ class AnswerView(View):
 
 
 class CountsView(AnswerView):
-    """Counts in bins."""
+    """Counts in bins; every list has a value for every one of ``starts``."""
 
     width: Width
+    starts: list[datetime] = Field(description="First moment of every bin")
+    cameras: list[CameraWatchedView]
     series: list[SeriesCountsView]
 
 
-class TotalsView(AnswerView):
-    """Counts in bins, the chosen series added up."""
+class TotalsView(AnswerView, WatchedView, CountListsView):
+    """Counts in bins, the chosen series added up; every list has a value for every bin."""
 
     width: Width
+    starts: list[datetime] = Field(description="First moment of every bin")
     added: int = Field(description="How many series were added up")
-    bins: list[CountBinView]
 
 
 class SpeedBinView(BinView):
@@ -233,4 +244,6 @@ class CrosswalksView(AnswerView):
 
     width: Width
     areas: list[SeriesAreaView]
+    starts: list[datetime] = Field(description="First moment of every bin of the lines")
+    cameras: list[CameraWatchedView]
     lines: list[SeriesCountsView]

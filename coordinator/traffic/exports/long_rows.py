@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 
+from common.road_users import RoadUser
 from coordinator.traffic.exports.csv_cells import csv_text
 from coordinator.traffic.views import CountsView
 
@@ -33,11 +34,12 @@ class LongRow:
 COLUMNS = tuple(field.name for field in fields(LongRow))
 
 
-def long_rows(view: CountsView, road_users: tuple[str, ...]) -> Iterator[LongRow]:
+def long_rows(view: CountsView, road_users: tuple[RoadUser, ...]) -> Iterator[LongRow]:
     """Every class of every bin, series by series."""
+    cameras = {camera.camera: camera for camera in view.cameras}
     for series in view.series:
-        for one in series.bins:
-            counts = one.counts or {}
+        watched = cameras[series.camera]
+        for n, start in enumerate(view.starts):
             for road_user in road_users:
                 yield LongRow(
                     site=view.site,
@@ -46,17 +48,17 @@ def long_rows(view: CountsView, road_users: tuple[str, ...]) -> Iterator[LongRow
                     kind=series.kind,
                     name=series.name,
                     direction=series.direction,
-                    start=one.start,
+                    start=start,
                     width=view.width.value,
-                    road_user=road_user,
-                    count=counts.get(road_user),
-                    state=one.state.value,
-                    coverage=one.coverage,
-                    quality=one.quality,
-                    verdict=one.verdict.value,
+                    road_user=road_user.value,
+                    count=series.counts[road_user][n],
+                    state=series.state[n].value,
+                    coverage=watched.coverage[n],
+                    quality=watched.quality[n],
+                    verdict=watched.verdict[n].value,
                 )
 
 
-def long_csv(view: CountsView, road_users: tuple[str, ...]) -> str:
+def long_csv(view: CountsView, road_users: tuple[RoadUser, ...]) -> str:
     """The rows as CSV with a header."""
     return csv_text([COLUMNS, *(astuple(row) for row in long_rows(view, road_users))])

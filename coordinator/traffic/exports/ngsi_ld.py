@@ -8,13 +8,16 @@ for all vehicles together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from common.road_users import RoadUser
 from coordinator.traffic.coverage import State
 from coordinator.traffic.periods import Width, bin_end
 from coordinator.traffic.scenes import Site
-from coordinator.traffic.views import CountBinView, CountsView, SpacingView, SpeedsView
+from coordinator.traffic.views import CountsView, SpacingView, SpeedsView
 
 CONTEXT = (
     "https://raw.githubusercontent.com/smart-data-models/dataModel.Transportation/"
@@ -28,6 +31,16 @@ _VEHICLE_TYPES = {
     RoadUser.TRUCK: "lorry",
 }
 _LANE_DIRECTIONS = {"right": "forward", "left": "backward"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bin:
+    """One measured bin of one direction; ``place`` is camera, line and direction."""
+
+    place: tuple[str, str, str]
+    start: datetime
+    width: Width
+    vehicles: Mapping[RoadUser, int]
 
 
 def traffic_flow_observed(
@@ -53,25 +66,22 @@ def traffic_flow_observed(
     entities = []
     for series in counts.series:
         place = (series.camera, series.name, series.direction)
-        for bin_ in series.bins:
-            if bin_.state is State.MEASURED:
-                figures = fields.get((*place, bin_.start), {})
-                entities += _entities(site, place, bin_, counts.width, figures)
+        for n, start in enumerate(counts.starts):
+            if series.state[n] is State.MEASURED:
+                bin_ = _Bin(
+                    place=place,
+                    start=start,
+                    width=counts.width,
+                    vehicles={user: _known(series.counts[user][n]) for user in _VEHICLE_TYPES},
+                )
+                entities += _entities(site, bin_, fields.get((*place, start), {}))
     return entities
 
 
-def _entities(
-    site: Site,
-    place: tuple[str, str, str],
-    bin_: CountBinView,
-    width: Width,
-    figures: dict[str, Any],
-) -> list[dict[str, Any]]:
-    counts = bin_.counts or {}
-    vehicles = {user: counts[user] for user in _VEHICLE_TYPES if user in counts}
-    base = _base(site, place, bin_, width)
+def _entities(site: Site, bin_: _Bin, figures: dict[str, Any]) -> list[dict[str, Any]]:
+    base = _base(site, bin_)
     measured = {name: value for name, value in figures.items() if value is not None}
-    whole = {**base, "intensity": sum(vehicles.values()), **measured}
+    whole = {**base, "intensity": sum(bin_.vehicles.values()), **measured}
     classes = [
         {
             **base,
@@ -79,20 +89,18 @@ def _entities(
             "vehicleType": _VEHICLE_TYPES[user],
             "intensity": number,
         }
-        for user, number in vehicles.items()
+        for user, number in bin_.vehicles.items()
     ]
     return [whole, *classes]
 
 
-def _base(
-    site: Site, place: tuple[str, str, str], bin_: CountBinView, width: Width
-) -> dict[str, Any]:
-    start = bin_.start
+def _base(site: Site, bin_: _Bin) -> dict[str, Any]:
+    start, width = bin_.start, bin_.width
     first, last = (
         moment.isoformat().replace("+00:00", "Z")
         for moment in (start, bin_end(start, width, site.zone))
     )
-    camera, name, direction = place
+    camera, name, direction = bin_.place
     entity: dict[str, Any] = {
         "id": ":".join(
             [
@@ -122,6 +130,12 @@ def _urn_part(name: str) -> str:
     """Names have letters of any alphabet and spaces; a URN part has neither."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in name)
     return kept if kept == name else f"{kept}-{name.encode().hex()}"
+
+
+def _known(number: int | None) -> int:
+    if number is None:
+        raise ValueError("a measured bin without a number, expected one")
+    return number
 
 
 def _rounded(value: float | None) -> float | None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from common.road_users import RoadUser
 from coordinator.traffic.exports.long_rows import COLUMNS, long_rows
 from coordinator.traffic.views import CountsView
 
@@ -24,7 +25,7 @@ _MEANINGS = MappingProxyType(
 _UNITS = MappingProxyType({"start": "UTC", "count": "1", "coverage": "1", "quality": "1"})
 
 
-def parquet_bytes(view: CountsView, road_users: tuple[str, ...]) -> bytes:
+def parquet_bytes(view: CountsView, road_users: tuple[RoadUser, ...]) -> bytes:
     """One row for every series, bin and class; nulls stay nulls."""
     rows = list(long_rows(view, road_users))
     table = pa.Table.from_pydict(

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from common.road_users import ROAD_USERS, RoadUser
 from common.site import Movement
 from coordinator.traffic.exports.csv_cells import Value, csv_text
-from coordinator.traffic.movements import MOVEMENT_ORDER, Cell, MovementTable, Row, whole_sum
+from coordinator.traffic.movements import MOVEMENT_ORDER, FilledColumn, MovementTable, whole_sum
 from coordinator.traffic.peak_hour import PeakHour
 from coordinator.traffic.periods import Period
 from coordinator.traffic.scenes import Site
@@ -28,7 +28,7 @@ _TITLES = MappingProxyType(
         Movement.U_TURN: "U-Turn",
     }
 )
-Take = Callable[[Cell], int | None]
+Take = Callable[[FilledColumn], Sequence[int | None]]
 
 
 def tmc_csv(site: Site, period: Period, table: MovementTable) -> str:
@@ -43,7 +43,7 @@ def tmc_csv(site: Site, period: Period, table: MovementTable) -> str:
         ["Coverage, least of any quarter hour", _least_coverage(table)],
         [],
     ]
-    rows += _section("All vehicles", table, site.zone, peak, lambda cell: cell.vehicles)
+    rows += _section("All vehicles", table, site.zone, peak, lambda one: one.vehicles)
     for road_user in ROAD_USERS:
         rows += [[], *_section(_name(road_user), table, site.zone, peak, _taker(road_user))]
     return csv_text(rows)
@@ -60,39 +60,41 @@ def _section(
         *(text for _ in table.legs for text in (*_TITLES.values(), "Total")),
         "Int. total",
     ]
-    for row in table.rows:
-        yield [
-            _local(row.start, zone),
-            round(row.watched.coverage, 3),
-            *_numbers(table, [row], take),
-        ]
-    yield ["Total", "", *_numbers(table, table.rows, take)]
+    legs = [_leg(table, leg, take) for leg in table.legs]
+    numbers = [_row(legs, [place]) for place in range(len(table.starts))]
+    for start, watched, of_quarter in zip(table.starts, table.watched, numbers, strict=True):
+        yield [_local(start, zone), round(watched.coverage, 3), *of_quarter]
+    yield ["Total", "", *_row(legs, range(len(table.starts)))]
     if peak is None:
         yield ["Peak hour", "none: no hour was watched throughout"]
         return
-    hour = [row for row in table.rows if peak.start <= row.start < peak.start + timedelta(hours=1)]
-    yield [f"Peak hour {_local(peak.start, zone)}", "", *_numbers(table, hour, take)]
-    quarters = [_numbers(table, [row], take) for row in hour]
-    yield ["Peak hour factor", "", *(_factor(column) for column in zip(*quarters, strict=True))]
+    end = peak.start + timedelta(hours=1)
+    hour = [place for place, start in enumerate(table.starts) if peak.start <= start < end]
+    yield [f"Peak hour {_local(peak.start, zone)}", "", *_row(legs, hour)]
+    quarters = zip(*(numbers[place] for place in hour), strict=True)
+    yield ["Peak hour factor", "", *(_factor(column) for column in quarters)]
 
 
-def _numbers(table: MovementTable, rows: Sequence[Row], take: Take) -> list[int | None]:
+_Leg = Sequence[Sequence[int | None] | None]
+"""Numbers of each movement in the order of the sheet; None where it is not drawn."""
+
+
+def _leg(table: MovementTable, leg: tuple[str, str], take: Take) -> _Leg:
+    found = {one.column.movement: take(one) for one in table.of_leg(leg)}
+    return [found.get(movement) for movement in MOVEMENT_ORDER]
+
+
+def _row(legs: Sequence[_Leg], places: Iterable[int]) -> list[int | None]:
+    """One line of the sheet: some quarter hours of every movement, leg and the junction."""
+    wanted = list(places)
     numbers: list[int | None] = []
     of_legs: list[int | None] = []
-    for leg in table.legs:
-        places = {
-            column.movement: n
-            for n, column in enumerate(table.columns)
-            if (column.camera, column.leg) == leg
-        }
+    for leg in legs:
         movements = [
-            whole_sum(take(row.cells[places[movement]]) for row in rows)
-            if movement in places
-            else None
-            for movement in MOVEMENT_ORDER
+            None if one is None else whole_sum(one[place] for place in wanted) for one in leg
         ]
         total = whole_sum(
-            movements[n] for n, movement in enumerate(MOVEMENT_ORDER) if movement in places
+            number for number, one in zip(movements, leg, strict=True) if one is not None
         )
         numbers += [*movements, total]
         of_legs.append(total)
@@ -105,7 +107,7 @@ def _factor(quarters: Sequence[int | None]) -> float | None:
 
 
 def _least_coverage(table: MovementTable) -> float | None:
-    least = min((row.watched.coverage for row in table.rows), default=None)
+    least = min((watched.coverage for watched in table.watched), default=None)
     return None if least is None else round(least, 3)
 
 
@@ -118,4 +120,4 @@ def _name(road_user: RoadUser) -> str:
 
 
 def _taker(road_user: RoadUser) -> Take:
-    return lambda cell: None if cell.counts is None else cell.counts[road_user]
+    return lambda one: one.counts.of(road_user)

@@ -47,9 +47,10 @@ def test_the_movement_table_has_legs_movements_and_classes(
         ("north-leg", "u_turn"),
         ("south-leg", "thru"),
     ]
-    assert [cell["vehicles"] for cell in table["quarters"][1]["cells"]] == [120, 1, 10]
-    assert table["quarters"][1]["cells"][2]["counts"]["person"] == 5
-    assert table["quarters"][1]["vehicles"] == 131
+    assert [one["vehicles"][1] for one in table["movements"]] == [120, 1, 10]
+    assert table["movements"][2]["counts"]["person"][1] == 5
+    assert table["starts"][1] == "2026-03-02T08:15:00Z"
+    assert table["vehicles"][1] == 131
 
 
 def test_the_peak_hour_and_its_factor_are_those_of_the_junction(
@@ -76,8 +77,9 @@ def test_an_unwatched_quarter_leaves_the_total_open_and_no_peak_hour(
 
     table = get(api, "movements")
 
-    assert [row["vehicles"] for row in table["quarters"]] == [30, 30, None, 30]
-    assert table["quarters"][2]["cells"][0]["state"] == "not_reported"
+    assert table["vehicles"] == [30, 30, None, 30]
+    assert table["movements"][0]["state"][2] == "not_reported"
+    assert table["coverage"] == [1.0, 1.0, 0.0, 1.0]
     assert table["peak_hour"] is None
     assert table["legs"][0]["vehicles"] is None
 

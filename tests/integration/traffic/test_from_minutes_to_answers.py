@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.traffic.rollup_tables import RollupDueRow
 from coordinator.traffic.rollups import sum_everything_due
-from tests.fakes.traffic_api import AsgiClient
+from tests.fakes.traffic_api import AsgiClient, bins_of
 from tests.fakes.traffic_city import SITE, TrafficCity
 
 pytestmark = pytest.mark.integration
@@ -43,7 +43,7 @@ def test_every_width_answers_what_the_minutes_hold(
 
     answer = api.get(f"/api/v1/sites/{SITE}/counts", params={**asked, "width": width}).json()
 
-    bins = answer["series"][0]["bins"]
+    bins = bins_of(answer)
     measured = [one for one in bins if one["state"] == "measured"]
     assert sum(one["counts"]["car"] for one in measured) == 18
     assert sum(one["total"] for one in measured) == 27
@@ -68,7 +68,7 @@ def test_a_quarter_that_was_withheld_or_unwatched_has_no_number(
         params={"from": "2026-03-02T08:00:00Z", "to": "2026-03-02T09:00:00Z", "section": "N-S"},
     ).json()
 
-    states = [(one["state"], one["counts"]) for one in answer["series"][0]["bins"]]
+    states = [(one["state"], one["counts"]) for one in bins_of(answer)]
     assert states == [
         ("withheld", None),
         ("not_watched", None),

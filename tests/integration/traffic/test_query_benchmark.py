@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator.traffic.benchmark import BenchmarkOptions, run_benchmark, sizes_of
-from coordinator.traffic.benchmark_rows_store import ROWS_PER_SITE_DAY
+from coordinator.traffic.benchmark_places_store import ROWS_PER_SITE_DAY
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -19,14 +19,17 @@ def test_a_small_city_is_filled_once_and_asked(postgres_url: str) -> None:
 
     (size,) = first["sizes"]
     assert size["rows"]["traffic_count"] == 2 * ROWS_PER_SITE_DAY == 69_120
-    # 24 series × 2 days × (288 + 96 + 24 + 1) sums
-    assert size["rows"]["traffic_count_rollup"] == 24 * 2 * 409
+    # 24 series × (2 days in UTC × (288 + 96 + 24) sums + the 3 local days that they touch)
+    assert size["rows"]["traffic_count_rollup"] == 24 * (2 * 408 + 3)
+    # 24 series and a camera, 3 sums at noon and 1 of the local day
+    assert size["sums_checked"] == 25 * 4
     assert again["sizes"][0]["rows"] == size["rows"]
-    assert len([line for line in told if "2026-03-01" in line]) == 1
+    assert len([line for line in told if "template" in line]) == 1
     assert len(size["questions"]) == 5
     for question in size["questions"]:
         assert question["p50_ms"] <= question["p95_ms"] <= question["worst_ms"]
-        assert any("traffic_count_rollup" in s["sql"] for s in question["statements"])
+        counts = [s for s in question["statements"] if "traffic_count_rollup" in s["sql"]]
+        assert any("traffic_count_rollup_pkey" in line for line in counts[0]["plan"])
         assert all(statement["plan"] for statement in question["statements"])
 
 

@@ -20,9 +20,9 @@ def test_truth_box_and_database_stand_side_by_side() -> None:
     truth = {"lines": [{"name": "near", "events": events}]}
     section = {"section": "near", "direction": "right", "counts": {**NOBODY, "car": 1}}
     bins = [{"sections": [section]}, {"sections": [{**section, "counts": None}]}]
-    minute = {"counts": {**NOBODY, "car": 1, "bus": 1}}
-    line = {"kind": "line", "name": "near", "direction": "right", "bins": [minute]}
-    flow = {"kind": "flow", "name": "north", "direction": "", "bins": [minute]}
+    counts = {"person": [0, None], "car": [1, None], "bus": [1, None]}
+    line = {"kind": "line", "name": "near", "direction": "right", "counts": counts}
+    flow = {"kind": "flow", "name": "north", "direction": "", "counts": counts}
 
     rows = side_by_side(true_tally(truth), box_tally(bins), stored_tally({"series": [line, flow]}))
 
