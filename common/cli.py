@@ -7,7 +7,8 @@ without the training extra still has every edge command.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from common.logs import LogLevel, set_up_logs, without_credentials
 
 GROUP = "its_camera_ai.commands"
 
+_EXTRA = "coordinator"
 _OURS = ("common", "coordinator", "edge", "models")
 
 
@@ -63,47 +65,42 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
     for entry in entries:
         if named and entry.name != named[0]:
             continue
-        app.add_typer(_loaded(entry), name=entry.name)
+        app.add_typer(_loaded(entry, is_wanted=bool(named)), name=entry.name)
     return app
 
 
-def _loaded(entry: EntryPoint) -> typer.Typer:
-    """The group of an entry point, or one that says which extra it needs."""
+def _loaded(entry: EntryPoint, *, is_wanted: bool) -> typer.Typer:
+    """The group of an entry point; where its extra is missing, only a word on that for --help."""
     try:
         group: typer.Typer = entry.load()
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in _OURS:
             raise
-        return _absent(entry.name, error.name)
-    return group
-
-
-def _absent(name: str, library: str) -> typer.Typer:
-    extra = "coordinator"
-    group = typer.Typer(help=f"Not installed here; needs the {extra} extra.")
-
-    @group.callback(
-        invoke_without_command=True,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )
-    def _refuse() -> None:
-        raise ConfigError(
-            f"its-camera-ai {name} needs {library}, which is not installed",
-            hint=f"pip install 'its-camera-ai[{extra}]'",
-        )
-
+        if is_wanted:
+            raise ConfigError(
+                f"its-camera-ai {entry.name} needs {error.name}, which is not installed",
+                hint=f"pip install 'its-camera-ai[{_EXTRA}]'",
+            ) from error
+        return typer.Typer(help=f"Not installed here; needs the {_EXTRA} extra.")
     return group
 
 
 def main() -> None:
     """Run the installed command with the arguments of this process."""
-    run(build_app(sys.argv[1:]))
+    with _faults_told():
+        build_app(sys.argv[1:])()
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     """Run; an ``ItsError`` becomes one line on stderr and its exit code."""
-    try:
+    with _faults_told():
         app(args=arguments)
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    try:
+        yield
     except ItsError as error:
         sys.stderr.write(f"error: {without_credentials(str(error))}\n")
         if error.hint:
