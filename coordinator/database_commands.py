@@ -21,6 +21,7 @@ from coordinator.backup_store import restore as restore_file
 from coordinator.condition_store import Condition, condition
 from coordinator.condition_store import analyze as renew_statistics
 from coordinator.config import DEFAULT_CONFIG, load_config
+from coordinator.data_folder import make_data_folder
 from coordinator.database import Database
 from coordinator.schema import migrate as apply_steps
 from coordinator.schema import migrate_down, require_current
@@ -154,7 +155,11 @@ def analyze(config: ConfigFile = DEFAULT_CONFIG, database: Address = None) -> No
 
 @contextmanager
 def _opened(config: Path, address: str | None) -> Iterator[Database]:
-    opened = Database(address if address is not None else load_config(config).database_url)
+    if address is None:
+        settings = load_config(config)
+        make_data_folder(settings.data_folder)
+        address = settings.database_url
+    opened = Database(address)
     try:
         yield opened
     finally:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import structlog
 
-from common.errors import ConflictError, UnreachableError
+from common.errors import ConflictError
 from coordinator.container import CoordinatorContainer
+from coordinator.data_folder import make_data_folder
 from coordinator.fleet.store import FleetStore
 from coordinator.schema import migrate, require_current
 
@@ -29,13 +30,7 @@ def set_up(container: CoordinatorContainer) -> list[str]:
         UnreachableError: A folder or the database.
     """
     settings = container.settings()
-    try:
-        settings.data_folder.mkdir(mode=0o751, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnreachableError(
-            f"data folder {settings.data_folder} cannot be made: {error.strerror}",
-            hint="give it to the user that the coordinator runs as",
-        ) from error
+    make_data_folder(settings.data_folder)
     database = container.database()
     if database.is_postgresql:
         # Somebody else's database is not changed behind their back.

@@ -238,3 +238,13 @@ def test_retention_forgets_old_incidents_and_told_losses(database: Database) -> 
         incidents = session.exec(select(IncidentRow.at)).all()
         losses = session.exec(select(LossRow.told_at)).all()
     assert list(incidents) == list(losses) == [DAY - timedelta(days=1)]
+
+
+def test_migrating_makes_the_data_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    config = tmp_path / "coordinator.yaml"
+    config.write_text("data_folder: not/yet\n", encoding="utf-8")
+
+    done = CliRunner().invoke(app, ["migrate", "--config", str(config)])
+
+    assert done.exit_code == 0
+    assert (tmp_path / "not" / "yet" / "coordinator.sqlite").is_file()
