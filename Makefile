@@ -58,9 +58,11 @@ $(BIN)/python:
 .venv/.fleet: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up .venv for boxes and coordinator (about 0.9 GB)"
 	@$(INSTALL) --editable '.[edge,coordinator]'
+	@$(INSTALL) --no-deps amqtt
 	@touch $@
 
 .venv/.all: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up .venv with training and developer tools (about 7 GB, takes a while)"
 	@$(INSTALL) --editable '.[all]'
+	@$(INSTALL) --no-deps amqtt
 	@touch .venv/.fleet $@

@@ -81,6 +81,11 @@ class EnrolmentToken:
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
 
+OpenSshKey = Annotated[
+    str, StringConstraints(max_length=512, pattern=r"^ecdsa-sha2-nistp(256|384) [A-Za-z0-9+/]+=*$")
+]
+
+
 class EnrolmentRequest(Message):
     """First contact of a box.
 
@@ -89,12 +94,15 @@ class EnrolmentRequest(Message):
         csr_pem: Request for the TLS key; the coordinator chooses the name.
         signing_key: Base64 of the raw Ed25519 key that will sign reports.
         proof: Base64 of its signature over the bytes of ``csr_pem``.
+        learning_key: Public key of its federated node (OpenSSH line without a comment), when the
+            box can train.
     """
 
     token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")] = Field(repr=False)
     csr_pem: Pem
     signing_key: Base64
     proof: Base64
+    learning_key: OpenSshKey | None = None
 
 
 class RenewalRequest(Message):
@@ -105,6 +113,7 @@ class RenewalRequest(Message):
     signing_key: Base64
     proof: Base64
     at: AwareDatetime
+    learning_key: OpenSshKey | None = None
 
 
 class SignedRenewal(Message):
@@ -133,6 +142,20 @@ class BrokerAddress(Message):
     protocol: Literal["3.1.1", "5"]
 
 
+class LearningAddress(Message):
+    """Where a box trains with others, and whose signature its training bundles carry.
+
+    Attributes:
+        release_key: Base64 of the raw Ed25519 key of the fleet's releases.
+        release_key_id: How the bundle names that key.
+    """
+
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+    port: Annotated[int, Field(ge=1, le=65_535)]
+    release_key: Base64
+    release_key_id: KeyId
+
+
 class EnrolmentAnswer(Message):
     """Everything a box needs to send reports; the answer to a renewal too.
 
@@ -142,6 +165,7 @@ class EnrolmentAnswer(Message):
         trust_pem: The root.
         sealing_keys: Current and next key that reports are sealed to.
         order_keys: Keys that the coordinator may sign orders with.
+        learning: None where the coordinator runs no federated rounds.
     """
 
     device: Slug
@@ -153,6 +177,7 @@ class EnrolmentAnswer(Message):
     sealing_keys: Annotated[tuple[KeyNote, ...], Field(min_length=1, max_length=8)]
     order_keys: Annotated[tuple[KeyNote, ...], Field(min_length=1, max_length=8)]
     broker: BrokerAddress
+    learning: LearningAddress | None = None
 
     @property
     def full_chain(self) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
 from common.enrolment import BrokerAddress
+from common.errors import ConfigError
 from common.timing import Clock, SystemClock
 from coordinator.broker.access import ORDERS_NAME
 from coordinator.broker.brief_client import BrokerLogin
-from coordinator.broker.embedded import EmbeddedBroker, EmbeddedSettings
 from coordinator.config import CoordinatorConfig
 from coordinator.database import Database
 from coordinator.fleet.attempts import FailedAttempts
@@ -32,6 +34,9 @@ from coordinator.fleet.tokens import Tokens
 from coordinator.fleet.twins import Twins
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts
+
+if TYPE_CHECKING:
+    from coordinator.broker.embedded import EmbeddedBroker
 
 
 def open_database(settings: CoordinatorConfig) -> Database:
@@ -80,7 +85,18 @@ def broker_login(
 
 
 def open_embedded(settings: CoordinatorConfig, certificates: OwnCertificates) -> EmbeddedBroker:
-    """The broker of this process; its certificate is made here."""
+    """The broker of this process; its certificate is made here.
+
+    Raises:
+        ConfigError: amqtt is not installed.
+    """
+    if find_spec("amqtt") is None:
+        raise ConfigError(
+            "broker.kind is embedded and amqtt is not installed, expected it beside us",
+            hint="pip install --no-deps amqtt, or name a mosquitto with broker.kind: external",
+        )
+    from coordinator.broker.embedded import EmbeddedBroker, EmbeddedSettings  # noqa: PLC0415
+
     broker = settings.broker
     certificate_file, key_file = certificates.server("broker", broker.certificate_names)
     return EmbeddedBroker(

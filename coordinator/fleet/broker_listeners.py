@@ -6,16 +6,19 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from common.errors import UnreachableError
 from common.private_files import write_private
 from coordinator.broker.brief_client import BriefClient, BrokerLogin
-from coordinator.broker.embedded import EmbeddedBroker
 from coordinator.broker.mosquitto import tell_mosquitto
 from coordinator.fleet.authority import Authority
 from coordinator.fleet.revocations import RevokedDevice
+
+if TYPE_CHECKING:
+    from coordinator.broker.embedded import EmbeddedBroker
 
 log = structlog.get_logger(__name__)
 
