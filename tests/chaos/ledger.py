@@ -36,7 +36,7 @@ from tests.chaos.stored_rows import (
 )
 from tests.chaos.town import Town, TownBox, TownSettings, device_of
 
-_SETTLED_WITHIN_S = float(__import__("os").environ.get("DBG_SETTLE", "300"))
+_SETTLED_WITHIN_S = 300.0
 _LOOK_EVERY_S = 0.3
 
 
