@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from common.errors import ConfigError
 from common.ids import Slug
+from common.rounds import ParentModel
 from common.settings_files import read_settings
 
 DEFAULT_CONFIG = Path("/etc/its/coordinator.yaml")
@@ -140,6 +141,40 @@ class TrustSettings(_Model):
     crl_days: int = Field(default=30, ge=1, le=365)
 
 
+class LearningListenerSettings(_Model):
+    """Where boxes reach the rounds; a proxy that passes ``/v1/fleet/`` alone listens there."""
+
+    host: Host = Field(description="What boxes are told; stands in the proxy's certificate")
+    port: Port = 9443
+
+
+class FederationSettings(_Model):
+    """Rounds in which boxes train a model together; Flower's SuperLink stays on loopback."""
+
+    port: Port = Field(default=9092, description="SuperLink, at 127.0.0.1")
+    hub_port: Port = Field(default=9094, description="Signed training bundles, at 127.0.0.1")
+    public: LearningListenerSettings | None = Field(
+        default=None, description="None: boxes on this machine alone, without a proxy"
+    )
+    parent: ParentModel | None = Field(
+        default=None, description="What runs start from when they do not say"
+    )
+    anchor_data: Path | None = Field(default=None, description="Labelled sets that keep a run true")
+    evaluation: Path | None = Field(default=None, description="Labelled sets that score rounds")
+    least_samples: int = Field(default=20, ge=0, description="Of a device, to be asked")
+    first_deadline_s: float = Field(
+        default=900, gt=0, le=7 * 86_400, description="For devices that were never measured"
+    )
+    deadline_margin: float = Field(default=2.0, ge=1, le=100, description="Times the usual time")
+    most_deadline_s: float = Field(default=6 * 3600, gt=0, le=7 * 86_400)
+    most_restarts: int = Field(
+        default=5, ge=0, le=1000, description="Of a bench that finishes no round between them"
+    )
+    bench_command: Annotated[tuple[str, ...], Field(max_length=32)] = Field(
+        default=(), description="Run with a run folder instead of Flower, such as a simulation"
+    )
+
+
 class CoordinatorConfig(_Model):
     """What the coordinator runs and where it keeps things."""
 
@@ -154,6 +189,7 @@ class CoordinatorConfig(_Model):
     ingest: IngestSettings = IngestSettings()
     retention: RetentionSettings = RetentionSettings()
     trust: TrustSettings = TrustSettings()
+    federation: FederationSettings | None = None
 
     @property
     def database_url(self) -> str:
@@ -170,6 +206,11 @@ class CoordinatorConfig(_Model):
         """What the broker reads: certificates, revocation list, ACL, configuration."""
         return self.data_folder / "broker"
 
+    @property
+    def federation_folder(self) -> Path:
+        """Runs, and Flower's own state; 0700."""
+        return self.data_folder / "federation"
+
 
 def load_config(path: Path) -> CoordinatorConfig:
     """Read and validate the coordinator's configuration.
@@ -183,7 +224,19 @@ def load_config(path: Path) -> CoordinatorConfig:
     refuse_open_api(config)
     folder = path.resolve().parent
     moved: dict[str, Any] = {"data_folder": folder / config.data_folder}
+    if config.federation is not None:
+        moved["federation"] = _beside(config.federation, folder)
     return config.model_copy(update=moved)
+
+
+def _beside(federation: FederationSettings, folder: Path) -> FederationSettings:
+    """Relative paths start at the folder of the configuration."""
+    named = {name: getattr(federation, name) for name in ("anchor_data", "evaluation")}
+    moved: dict[str, Any] = {name: folder / path for name, path in named.items() if path}
+    if federation.parent is not None:
+        file = folder / federation.parent.file
+        moved["parent"] = federation.parent.model_copy(update={"file": file})
+    return federation.model_copy(update=moved)
 
 
 def refuse_open_api(config: CoordinatorConfig) -> None:

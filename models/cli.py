@@ -63,25 +63,64 @@ def train(
 @app.command()
 def evaluate(
     data: DataOption,
-    model: Annotated[str, typer.Option(help=ModelHelp)],
+    model: Annotated[str | None, typer.Option(help=ModelHelp)] = None,
+    candidate: Annotated[
+        Path | None,
+        typer.Option(
+            help="A .pt or .onnx file that wants to replace --against: mAP of every set and "
+            "class, count errors on the proof set, a verdict. Exit code 0 passed, 1 rejected."
+        ),
+    ] = None,
     against: Annotated[
-        str | None, typer.Option(help="A second model on the same images, as the reference.")
+        str | None,
+        typer.Option(
+            help="A second model on the same images, as the reference. For a candidate: a file, "
+            "or 'production' (the default) for the packaged model."
+        ),
     ] = None,
     image_px: Annotated[int, typer.Option(min=32, help="Longer side of the input.")] = 640,
     degraded: Annotated[
-        bool, typer.Option(help="Also as a low-resolution and as a night camera.")
+        bool, typer.Option(help="Also as a low-resolution and as a night camera; --model only.")
     ] = False,
+    counts: Annotated[bool, typer.Option(help="Count the proof set; --candidate only.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure mAP per set and class on the validation images, and speed of ONNX files."""
+    """Measure mAP per set and class on the validation images, or judge a candidate."""
+    if (model is None) == (candidate is None):
+        raise ConfigError(
+            "one of --model and --candidate is needed, and not both",
+            hint="--model measures, --candidate judges",
+        )
     from models.runtime import prepare
 
     prepare()
+    if candidate is not None:
+        _judge(candidate, data, against or "production", image_px, counts=counts, as_json=as_json)
+        return
     from models.report import measure, shown
 
-    named = {"model": model} | ({"against": against} if against else {})
+    named = {"model": str(model)} | ({"against": against} if against else {})
     result = measure(data, named, image_px=image_px, degraded=degraded)
     typer.echo(json.dumps(result, indent=1) if as_json else shown(result))
+
+
+def _judge(
+    candidate: Path, data: Path, against: str, image_px: int, *, counts: bool, as_json: bool
+) -> None:
+    from models.candidate_verdict import REJECTED_EXIT_CODE, judge_files, shown
+    from models.proof_counts import SCENES
+
+    judgement = judge_files(
+        candidate,
+        data=data,
+        against=against,
+        scenes=SCENES if counts else (),
+        image_px=image_px,
+        report=lambda line: typer.echo(line, err=True),
+    )
+    typer.echo(json.dumps(judgement.as_plain(), indent=1) if as_json else shown(judgement))
+    if not judgement.passed:
+        raise typer.Exit(REJECTED_EXIT_CODE)
 
 
 @app.command()

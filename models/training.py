@@ -67,14 +67,11 @@ def fine_tune(
     prepare()
     from ultralytics.utils.torch_utils import ModelEMA
 
-    _seed(recipe.seed)
+    seed_chance(recipe.seed)
     use_all_threads()
     network = copy_of(model).model
-    loader = _loader(train_list, recipe)
-    network.args = _settings(recipe)
-    network.criterion = None
-    _freeze(network, layers=recipe.frozen_layers)
-    optimiser = _optimiser(network, recipe)
+    loader = loader_of(degraded_dataset(recipe), str(train_list), recipe)
+    optimiser = prepare_for_training(network, recipe)
     average = ModelEMA(network, decay=1 - 1 / recipe.average_steps, tau=recipe.average_steps / 4)
     for number in range(1, recipe.epochs + 1):
         losses, images = _one_pass(network, loader, optimiser, average, (number, recipe))
@@ -91,7 +88,7 @@ def _one_pass(
     import torch
 
     number, recipe = which
-    _train_mode(network)
+    train_mode(network)
     sums, images = np.zeros(len(LOSSES)), 0
     for step, batch in enumerate(loader, start=(number - 1) * len(loader)):
         rate = rate_at(
@@ -164,9 +161,19 @@ def save_checkpoint(network: Any, path: Path, *, facts: dict[str, Any] | None = 
     return path
 
 
-def _loader(train_list: Path, recipe: Recipe) -> Any:
-    import torch
+def prepare_for_training(network: Any, recipe: Recipe) -> Any:
+    """Give a network the loss and the frozen layers of ``recipe``; returns its optimiser."""
+    network.args = _settings(recipe)
+    network.criterion = None
+    _freeze(network, layers=recipe.frozen_layers)
+    return _optimiser(network, recipe)
+
+
+def degraded_dataset(recipe: Recipe) -> Any:
+    """The data set class of a recipe: ``YOLODataset`` that sees through bad cameras."""
     from ultralytics.data.dataset import YOLODataset
+
+    rng = np.random.default_rng(recipe.seed + 1)
 
     class DegradedDataset(YOLODataset):  # type: ignore[misc]
         """Frames as cheap, distant or night cameras send them, before mosaic and zoom."""
@@ -182,10 +189,22 @@ def _loader(train_list: Path, recipe: Recipe) -> Any:
             label["img"] = degrade(label["img"], rows, recipe=recipe, rng=rng)
             return label
 
-    rng = np.random.default_rng(recipe.seed + 1)
+    return DegradedDataset
+
+
+def loader_of(dataset_class: Any, source: Any, recipe: Recipe) -> Any:
+    """Shuffled, augmented batches whose order and chance depend on the seed alone.
+
+    Args:
+        dataset_class: From ``degraded_dataset``, or a subclass.
+        source: What that class reads: the list of images as a text file, or its own.
+        recipe: Size of picture and batch, augmentation, seed.
+    """
+    import torch
+
     names = {i: str(road_user) for i, road_user in enumerate(ROAD_USERS)}
-    dataset = DegradedDataset(
-        img_path=str(train_list),
+    dataset = dataset_class(
+        img_path=source,
         imgsz=recipe.image_px,
         batch_size=recipe.batch,
         augment=True,
@@ -197,7 +216,7 @@ def _loader(train_list: Path, recipe: Recipe) -> Any:
         batch_size=recipe.batch,
         shuffle=True,
         num_workers=0,  # order and chance then depend on the seed alone
-        collate_fn=YOLODataset.collate_fn,
+        collate_fn=dataset_class.collate_fn,
         generator=torch.Generator().manual_seed(recipe.seed),
     )
 
@@ -246,7 +265,8 @@ def _freeze(network: Any, *, layers: int) -> None:
         parameter.requires_grad_(False)
 
 
-def _train_mode(network: Any) -> None:
+def train_mode(network: Any) -> None:
+    """Switch to training, all but the statistics of BatchNorm."""
     import torch
 
     network.train()
@@ -255,7 +275,8 @@ def _train_mode(network: Any) -> None:
             module.eval()
 
 
-def _seed(seed: int) -> None:
+def seed_chance(seed: int) -> None:
+    """Seed every generator that training draws from."""
     import torch
 
     random.seed(seed)

@@ -14,6 +14,7 @@ from common.enrolment import (
     BrokerAddress,
     EnrolmentAnswer,
     EnrolmentRequest,
+    LearningAddress,
     RenewalRequest,
     SignedRenewal,
     key_note,
@@ -37,11 +38,12 @@ _NEW_TOKEN = "create a new token with: its-camera-ai fleet token create --site S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trusted:
-    """What certificates and keys are made with."""
+    """What certificates and keys are made with, and where boxes are sent."""
 
     authority: Authority
     ring: KeyRing
     broker: BrokerAddress
+    learning: LearningAddress | None = None
 
 
 class Enrolment:
@@ -79,6 +81,7 @@ class Enrolment:
             else:
                 self._let_in(store, used, device, now)
                 store.add_key(_key_row(device, self._tenant, key, now))
+            self._take_learning_key(store, device, request)
             return self._answer(store, device, request.csr_pem, site)
 
     def renew(self, device: str, signed: SignedRenewal) -> EnrolmentAnswer:
@@ -98,6 +101,7 @@ class Enrolment:
             keys = {k.key_id: VerifyingKey.from_bytes(k.public_key) for k in store.keys(device)}
             request = read_renewal(signed, keys, device=device, now=now)
             self._add_new_key(store, request, signed.signed_by, now)
+            self._take_learning_key(store, device, request)
             return self._answer(store, device, request.csr_pem, store.sites()[row.site_id].slug)
 
     def _let_in(
@@ -143,6 +147,15 @@ class Enrolment:
                 old.revoked_at = now
         log.info("device_key_changed", device=request.device, key_id=key.key_id)
 
+    def _take_learning_key(
+        self, store: FleetStore, device: str, request: EnrolmentRequest | RenewalRequest
+    ) -> None:
+        """A box that brings none keeps the one it had: older software says nothing of it."""
+        if request.learning_key is None:
+            return
+        if store.take_learning_key(device, request.learning_key, now=self._clock.now()):
+            log.info("learning_key_taken", device=device)
+
     def _answer(self, store: FleetStore, device: str, csr_pem: str, site: str) -> EnrolmentAnswer:
         authority, ring = self._trusted.authority, self._trusted.ring
         pem, certificate = authority.certify_device(csr_pem.encode(), device)
@@ -165,6 +178,7 @@ class Enrolment:
             sealing_keys=tuple(key_note(key, at) for key, at in ring.sealing_offers()),
             order_keys=tuple(key_note(key, at) for key, at in ring.order_offers()),
             broker=self._trusted.broker,
+            learning=self._trusted.learning,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -17,6 +18,7 @@ from coordinator.fleet.tables import (
     DeviceRow,
     EnrolmentTokenRow,
     HealthRow,
+    LearningKeyRow,
     SiteRow,
     TenantRow,
 )
@@ -153,6 +155,36 @@ class FleetStore:
         )
         return self._session.scalars(query).all()
 
+    def take_learning_key(self, device_id: str, public_key: str, *, now: datetime) -> bool:
+        """Believe this key of the box's federated node, and no other any more.
+
+        Returns:
+            False when it was known.
+
+        Raises:
+            ConflictError: Another box has that key, or it has ended.
+        """
+        digest = hashlib.sha256(public_key.encode()).hexdigest()
+        known = self._session.get(LearningKeyRow, digest)
+        if known is not None and known.device_id == device_id and known.ended_at is None:
+            return False
+        if known is not None:
+            raise ConflictError(
+                "the learning key is already known, expected a new one",
+                hint="delete the node key of the box and enrol or renew it again",
+            )
+        self._end_learning_keys(device_id, now)
+        self._session.add(
+            LearningKeyRow(
+                digest=digest,
+                device_id=device_id,
+                tenant_id=self._tenant_id,
+                public_key=public_key,
+                given_at=now,
+            )
+        )
+        return True
+
     def add_certificate(self, row: CertificateRow) -> None:
         """Remember what was issued, so that it can be revoked."""
         self._session.add(row)
@@ -190,6 +222,7 @@ class FleetStore:
         for key in self.keys(row.id):
             key.revoked_at = now
             self._session.add(key)
+        self._end_learning_keys(row.id, now)
         serials = []
         for certificate in self.certificates(row.id):
             if certificate.revoked_at is None and certificate.expires_at > now:
@@ -217,6 +250,17 @@ class FleetStore:
     def health(self, device_id: str) -> HealthRow | None:
         """The newest health report of a box."""
         return self._session.get(HealthRow, device_id)
+
+    def _end_learning_keys(self, device_id: str, now: datetime) -> None:
+        """The rounds' own loop unregisters them; a key that ended is never believed again."""
+        query = select(LearningKeyRow).where(
+            col(LearningKeyRow.device_id) == device_id,
+            col(LearningKeyRow.tenant_id) == self._tenant_id,
+            col(LearningKeyRow.ended_at).is_(None),
+        )
+        for key in self._session.scalars(query):
+            key.ended_at = now
+            self._session.add(key)
 
     def _site(self, slug: str) -> SiteRow | None:
         query = select(SiteRow).where(

@@ -66,6 +66,25 @@ class DeviceKeyRow(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class LearningKeyRow(SQLModel, table=True):
+    """The key of a box's federated node; a box has one that has not ended.
+
+    Flower names nodes by numbers of its own, which a registration yields.
+    """
+
+    __tablename__ = "learning_key"
+
+    digest: str = Field(primary_key=True, max_length=64)
+    device_id: str = Field(foreign_key="device.id", max_length=64, index=True)
+    tenant_id: str = Field(max_length=64)
+    public_key: str = Field(max_length=512)
+    given_at: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    node_id: str | None = Field(default=None, max_length=32)
+    registered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    unregistered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class CertificateRow(SQLModel, table=True):
     """A certificate that was issued to a box."""
 

@@ -8,6 +8,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.schema import SchemaItem
 from sqlmodel import SQLModel
 
+import coordinator.federation.tables
 import coordinator.fleet.tables
 import coordinator.reports.tables
 import coordinator.traffic.quality_tables
