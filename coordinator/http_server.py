@@ -76,6 +76,7 @@ class HttpServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            ws="none",  # nobody here speaks WebSocket
             lifespan="off",
             timeout_graceful_shutdown=_GRACE_S,
             ssl_context_factory=None if address.certificate_file is None else self._tls,
