@@ -9,6 +9,8 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Whole files side by side; WORKERS=0 runs one test after the other.
+WORKERS ?= auto
 SOURCE ?= simulate:road?seed=1&duration=30
 
 BIN := .venv/bin
@@ -30,7 +32,7 @@ demo: .venv/.fleet  ## Three boxes and a coordinator on this machine, against ex
 	$(BIN)/its-camera-ai demo
 
 test: .venv/.all  ## Run every test with coverage; PYTEST_ARGS='-k crossing' picks some
-	$(BIN)/python -m pytest -m 'not benchmark' $(COVERAGE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not benchmark' -n $(WORKERS) --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
 
 check: .venv/.all  ## Lint, format, types, security and architecture rules
 	$(BIN)/ruff check .
