@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from common.errors import ItsError, UnreachableError
+from common.service_manager import ALIVE, READY, STOPPING, notify
 from coordinator.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ class Parts:
                 self._started.append(name)
                 part.start()
             log.info("coordinator_started", parts=list(self._parts))
+            notify(READY)
             while not stop.wait(_WATCH_S):
                 ended = [name for name, state in self.states().items() if state != "ok"]
                 if ended:
@@ -90,7 +92,9 @@ class Parts:
                         f"{', '.join(ended)} ended unexpectedly",
                         hint="look at the log before this line; a supervisor starts us again",
                     )
+                notify(ALIVE)
         finally:
+            notify(STOPPING)
             for name in reversed(self._started):
                 self._parts[name].stop()
                 log.info("part_stopped", part=name)

@@ -1,4 +1,6 @@
+import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,25 @@ def test_a_part_that_lives_but_cannot_work_says_why() -> None:
     assert before == {"ingest": "stopped"}
     assert parts.conditions() == {"ingest": "broker is away"}
     assert parts.states() == {"ingest": "ok"}
+
+
+def test_the_service_manager_hears_ready_alive_and_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, parts = threading.Event(), Parts()
+    parts.add("api", Recorded("api", []))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(WAIT_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", manager.getsockname())
+        running = threading.Thread(target=parts.run, args=(stop,))
+        running.start()
+
+        heard = [manager.recv(100), manager.recv(100)]
+        stop.set()
+        running.join(WAIT_S)
+        while heard[-1] == b"WATCHDOG=1":
+            heard.append(manager.recv(100))
+
+    assert heard[:2] == [b"READY=1", b"WATCHDOG=1"]
+    assert heard[-1] == b"STOPPING=1"
