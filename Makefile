@@ -28,8 +28,9 @@ COVERAGE := --cov --cov-report=term:skip-covered $(if $(PYTEST_ARGS),,--cov-fail
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 10
 
-demo: .venv/.fleet  ## Three boxes and a coordinator on this machine, against exact truth (no torch)
-	$(BIN)/its-camera-ai demo
+# LITE=1 leaves the federated round out, and with it torch.
+demo: .venv/.$(if $(LITE),fleet,learn)  ## Three boxes and a coordinator, against exact truth, and a round; LITE=1: no torch
+	$(BIN)/its-camera-ai demo $(if $(LITE),--lite)
 
 test: .venv/.all  ## Run every test with coverage; PYTEST_ARGS='-k crossing' picks some
 	$(BIN)/python -m pytest -m 'not benchmark' -n $(WORKERS) --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
@@ -63,8 +64,14 @@ $(BIN)/python:
 	@$(INSTALL) --no-deps amqtt
 	@touch $@
 
+.venv/.learn: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setting up .venv for boxes that also train (about 6 GB, takes a while)"
+	@$(INSTALL) --editable '.[edge,coordinator,train]'
+	@$(INSTALL) --no-deps amqtt
+	@touch .venv/.fleet $@
+
 .venv/.all: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setting up .venv with training and developer tools (about 7 GB, takes a while)"
 	@$(INSTALL) --editable '.[all]'
 	@$(INSTALL) --no-deps amqtt
-	@touch .venv/.fleet $@
+	@touch .venv/.fleet .venv/.learn $@

@@ -8,9 +8,18 @@ import zstandard
 
 from common.errors import TrustError
 
-_LEVEL = 3
-# Contexts are costly to make and must not be shared between threads.
-_contexts = threading.local()
+USUAL_LEVEL = 3
+
+
+class _Contexts(threading.local):
+    """Costly to make and not to be shared between threads: one set each, by level."""
+
+    def __init__(self) -> None:
+        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
 
 
 class FrameError(TrustError):
@@ -21,25 +30,33 @@ class FrameError(TrustError):
         self.is_too_big = is_too_big
 
 
-def compressed(data: bytes) -> bytes:
-    """One frame, its content's size in its head."""
-    compressor: zstandard.ZstdCompressor | None = getattr(_contexts, "compressor", None)
+def compressed(data: bytes, *, level: int = USUAL_LEVEL) -> bytes:
+    """One frame, its content's size in its head.
+
+    Args:
+        data: What goes in.
+        level: 1 to 22. Higher ones look harder for repetitions, which helps text; where there
+            are none, as in noise, a low one comes closer to the entropy, and sooner.
+
+    Raises:
+        ValueError: Another level.
+    """
+    if not 1 <= level <= zstandard.MAX_COMPRESSION_LEVEL:
+        raise ValueError(f"level {level}, expected 1 to {zstandard.MAX_COMPRESSION_LEVEL}")
+    compressor = _contexts.compressors.get(level)
     if compressor is None:
-        compressor = _contexts.compressor = zstandard.ZstdCompressor(
-            level=_LEVEL, write_content_size=True, write_checksum=False
+        compressor = _contexts.compressors[level] = zstandard.ZstdCompressor(
+            level=level, write_content_size=True, write_checksum=False
         )
     return compressor.compress(data)
 
 
-def decompressed(frame: bytes, *, most_bytes: int) -> bytes:
+def decompressed(frame: bytes | memoryview, *, most_bytes: int) -> bytes:
     """What the frame holds; a bomb is refused by what it announces, before a byte is unpacked.
 
     Raises:
         FrameError: Bigger inside than ``most_bytes``, no size told, or not one whole frame.
     """
-    decompressor: zstandard.ZstdDecompressor | None = getattr(_contexts, "decompressor", None)
-    if decompressor is None:
-        decompressor = _contexts.decompressor = zstandard.ZstdDecompressor()
     try:
         # The library allocates what is announced and writes no more: this is the hard bound.
         announced = zstandard.frame_content_size(frame)
@@ -50,6 +67,6 @@ def decompressed(frame: bytes, *, most_bytes: int) -> bytes:
             )
         if announced < 0:
             raise FrameError("frame does not say how big it is inside")
-        return decompressor.decompress(frame, allow_extra_data=False)
+        return _contexts.decompressor.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FrameError("not one whole zstd frame") from error

@@ -180,6 +180,22 @@ class CameraState(Message):
     last_frame_at: AwareDatetime | None = None
 
 
+class LearningState(Message):
+    """What a box could bring to a federated run; no picture and no label is told.
+
+    Attributes:
+        samples: Labelled pictures that it keeps, by whomever they were labelled.
+        technician_samples: Those of them that a technician labelled.
+        is_ready: It would train now.
+        reasons: Checks that keep it from training, such as ``temperature`` or ``window``.
+    """
+
+    samples: Count
+    technician_samples: Count = 0
+    is_ready: bool
+    reasons: Annotated[tuple[Code, ...], Field(max_length=16)] = ()
+
+
 class HealthReport(Message):
     """How a box is doing.
 
@@ -188,6 +204,7 @@ class HealthReport(Message):
         egress_head: Newest link of the hash-chained egress log.
         twin_version: Version of the desired configuration that is in effect, 0 for none.
         twin_state: ``none``, ``applied``, ``refused`` or ``rolled_back``.
+        learning: None on a box that keeps no samples.
     """
 
     kind: ClassVar[Kind] = Kind.HEALTH
@@ -204,6 +221,7 @@ class HealthReport(Message):
     twin_version: Annotated[int, Field(ge=0, le=2**31)] = 0
     twin_state: Literal["none", "applied", "refused", "rolled_back"] = "none"
     cameras: Annotated[tuple[CameraState, ...], Field(max_length=16)] = ()
+    learning: LearningState | None = None
 
 
 class LostBins(Message):

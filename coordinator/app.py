@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 
 from coordinator.container import CoordinatorContainer
+from coordinator.federation.router import router as rounds_router
 from coordinator.fleet.enrolment_router import router as enrolment_router
 from coordinator.fleet.router import router as fleet_router
 from coordinator.health_router import router as health_router
@@ -27,6 +28,7 @@ _TAGS = [
     {"name": "data quality", "description": "Gaps, anomalies and how far numbers can be trusted"},
     {"name": "live", "description": "Bins as they are committed, as server-sent events"},
     {"name": "fleet", "description": "Boxes, their end, and what they shall run"},
+    {"name": "rounds", "description": "Federated runs: planned, watched, judged"},
     {"name": "quarantine", "description": "What was received and not believed, and why"},
     {"name": "health", "description": "Whether this process does its work"},
 ]
@@ -46,7 +48,7 @@ def create_app(container: CoordinatorContainer) -> FastAPI:
     app.state.container = container
     add_problem_handlers(app)
     api = APIRouter(prefix=API_PREFIX)
-    for router in (traffic_router, reports_router, fleet_router):
+    for router in (traffic_router, reports_router, fleet_router, rounds_router):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health_router)

@@ -34,15 +34,21 @@ class BulkColumn:
 
 
 def _plain(values: Sequence[Any]) -> str:
-    return ",".join(["NULL" if value is None else str(value) for value in values])
+    return _spelt(values, str)
 
 
 def _moments(values: Sequence[Any]) -> str:
-    return ",".join(["NULL" if value is None else f'"{value}+00"' for value in values])
+    return _spelt(values, lambda value: f'"{value}+00"')
 
 
 def _texts(values: Sequence[Any]) -> str:
-    return ",".join(["NULL" if value is None else _quoted(value) for value in values])
+    return _spelt(values, _quoted)
+
+
+def _spelt(values: Sequence[Any], spell: Callable[[Any], str]) -> str:
+    """Columns repeat few values many times: each is spelt once."""
+    spelt = {value: "NULL" if value is None else spell(value) for value in set(values)}
+    return ",".join([spelt[value] for value in values])
 
 
 def _bytes(values: Sequence[Any]) -> str:

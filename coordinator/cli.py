@@ -50,12 +50,22 @@ def init(config: ConfigFile = DEFAULT_CONFIG) -> None:
     container.database().close()
 
 
+@app.command(name="check-config")
+def check_config(config: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Read the configuration, and say what is wrong with it; nothing is made or contacted.
+
+    The exit code is 0, or 3 with the key, the value and what was expected.
+    """
+    checked = load_config(config)
+    typer.echo(f"data in {checked.data_folder}, broker {checked.broker.kind}")
+
+
 @app.command()
 def serve(config: ConfigFile = DEFAULT_CONFIG, log_level: Level = LogLevel.INFO) -> None:
     """Run everything in one process until stopped (Ctrl-C or SIGTERM).
 
-    API, enrolment over HTTPS, ingest, roll-ups and, unless the configuration names an external
-    one, the broker.
+    API, enrolment over HTTPS, ingest, roll-ups, federated rounds where they are configured and,
+    unless the configuration names an external one, the broker.
     """
     container = _container(config, log_level)
     container.settings().data_folder.mkdir(mode=0o751, parents=True, exist_ok=True)

@@ -156,6 +156,12 @@ class FederationSettings(_Model):
     public: LearningListenerSettings | None = Field(
         default=None, description="None: boxes on this machine alone, without a proxy"
     )
+    release_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")] | None = Field(
+        default=None, description="Public half, base64; the private half is not kept here"
+    )
+    bundle: Path | None = Field(
+        default=None, description="Folder of the signed bundle; default data_folder/…/bundle"
+    )
     parent: ParentModel | None = Field(
         default=None, description="What runs start from when they do not say"
     )
@@ -231,7 +237,7 @@ def load_config(path: Path) -> CoordinatorConfig:
 
 def _beside(federation: FederationSettings, folder: Path) -> FederationSettings:
     """Relative paths start at the folder of the configuration."""
-    named = {name: getattr(federation, name) for name in ("anchor_data", "evaluation")}
+    named = {name: getattr(federation, name) for name in ("anchor_data", "evaluation", "bundle")}
     moved: dict[str, Any] = {name: folder / path for name, path in named.items() if path}
     if federation.parent is not None:
         file = folder / federation.parent.file

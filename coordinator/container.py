@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
-from common.enrolment import BrokerAddress
+from common.encryption import VerifyingKey
+from common.enrolment import BrokerAddress, LearningAddress, from_base64
 from common.errors import ConfigError
 from common.timing import Clock, SystemClock
 from coordinator.broker.access import ORDERS_NAME
 from coordinator.broker.brief_client import BrokerLogin
 from coordinator.config import CoordinatorConfig
 from coordinator.database import Database
+from coordinator.federation.manager import DistributedTrainingManager
+from coordinator.federation.run_folder import RunFolders
 from coordinator.fleet.attempts import FailedAttempts
 from coordinator.fleet.authority import Authority
 from coordinator.fleet.broker_files import BrokerFiles
@@ -134,7 +137,41 @@ def open_trusted(settings: CoordinatorConfig, authority: Authority, ring: KeyRin
     address = BrokerAddress(
         host=broker.names[0], port=broker.public_port or broker.port, protocol=broker.protocol
     )
-    return Trusted(authority=authority, ring=ring, broker=address)
+    return Trusted(
+        authority=authority, ring=ring, broker=address, learning=learning_address(settings)
+    )
+
+
+def learning_address(settings: CoordinatorConfig) -> LearningAddress | None:
+    """Where boxes train with others; None where they cannot.
+
+    Raises:
+        TrustError: ``federation.release_key`` is no key.
+    """
+    federation = settings.federation
+    if federation is None or federation.release_key is None:
+        return None
+    key = VerifyingKey.from_bytes(from_base64(federation.release_key))
+    public = federation.public
+    return LearningAddress(
+        host=public.host if public else "127.0.0.1",
+        port=public.port if public else federation.port,
+        release_key=federation.release_key,
+        release_key_id=key.key_id,
+    )
+
+
+def open_training(
+    settings: CoordinatorConfig, database: Database, clock: Clock
+) -> DistributedTrainingManager:
+    """Federated runs; without a section of the settings they can be looked at alone."""
+    return DistributedTrainingManager(
+        database,
+        RunFolders(settings.federation_folder / "runs"),
+        settings=settings.federation,
+        tenant=settings.tenant.id,
+        clock=clock,
+    )
 
 
 class CoordinatorContainer(containers.DeclarativeContainer):
@@ -181,6 +218,7 @@ class CoordinatorContainer(containers.DeclarativeContainer):
         Fleet, database, revocations, tenant=settings.provided.tenant.id, clock=clock
     )
     trusted = providers.ThreadSafeSingleton(open_trusted, settings, authority, ring)
+    training = providers.ThreadSafeSingleton(open_training, settings, database, clock)
     enrolment = providers.ThreadSafeSingleton(
         Enrolment, database, trusted, tenant=settings.provided.tenant.id, clock=clock
     )

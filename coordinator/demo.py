@@ -30,6 +30,7 @@ from coordinator.demo_processes import (
     wait_for_all,
     wait_until_ready,
 )
+from coordinator.demo_round import LEARN, DemoRound, RoundResult
 
 _AGENTS_WITHIN_S = 900.0
 _STORED_WITHIN_S = 60.0
@@ -90,12 +91,18 @@ class SiteResult:
 class Demo:
     """One run in one folder."""
 
-    def __init__(self, folder: Path, console: Console, *, sites: Sequence[DemoSite]) -> None:
+    def __init__(
+        self, folder: Path, console: Console, *, sites: Sequence[DemoSite], learns: bool = False
+    ) -> None:
+        """Prepare; ``learns`` ends the demo with a federated round, which needs torch."""
         self._folder = folder
         self._console = console
         self._sites = sites
-        self._broker_port, self._api_port, self._devices_port = free_ports(3)
+        self._broker_port, self._api_port, self._devices_port, *self._learn_ports = free_ports(5)
         self._began_at = datetime.now(UTC).replace(second=0, microsecond=0)
+        self._devices: dict[str, str] = {}
+        boxes = [site.name for site in sites]
+        self._round = DemoRound(folder, console, boxes=boxes) if learns else None
 
     @property
     def api_url(self) -> str:
@@ -107,8 +114,8 @@ class Demo:
         """The coordinator's configuration."""
         return self._folder / "coordinator.yaml"
 
-    def run(self) -> list[SiteResult]:
-        """Start everything, count, and compare.
+    def run(self) -> tuple[list[SiteResult], RoundResult | None]:
+        """Start everything, count, compare, and learn where that was asked for.
 
         Raises:
             UnreachableError: A process failed or a report did not arrive.
@@ -125,15 +132,22 @@ class Demo:
             for site in self._sites:
                 self._set_up_box(site)
             self._count(stack)
-            return [self._result(site) for site in self._sites]
+            results = [self._result(site) for site in self._sites]
+            if self._round is None:
+                return results, None
+            self._console.rule("a round in which three boxes learn from each other")
+            return results, self._round.run(self.config_file, self._devices)
 
     def _write_coordinator(self) -> None:
-        content = {
+        content: dict[str, Any] = {
             "data_folder": "coordinator",
             "broker": {"port": self._broker_port},
             "api": {"port": self._api_port},
             "devices": {"port": self._devices_port},
         }
+        if self._round is not None:
+            port, hub_port = self._learn_ports
+            content["federation"] = self._round.federation(port=port, hub_port=hub_port)
         self.config_file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
     def _set_up_box(self, site: DemoSite) -> None:
@@ -163,9 +177,12 @@ class Demo:
             "data_folder": "data",
             "threads": 1,
             "coordinator": {"clock_is_right": True},
+            **({"learn": LEARN} if self._round is not None else {}),
         }
         (folder / "edge.yaml").write_text(yaml.safe_dump(agent, sort_keys=False), encoding="utf-8")
         self._console.print(f"{site.name}: {told.splitlines()[0]}")
+        # "enrolled as DEVICE of site SITE"
+        self._devices[site.name] = told.split()[2]
 
     def _count(self, stack: ExitStack) -> None:
         self._console.print(f"{len(self._sites)} agents count 40 s of traffic each …")

@@ -7,10 +7,19 @@ knows are read when somebody asks, so that they are right with any number of pro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from coordinator.federation.figures_store import RoundFigures
 
 Figures = Callable[[], Mapping[str, float]]
 """Names without the prefix ``its_`` → values, read at each scrape."""
@@ -60,6 +69,39 @@ class _Ingest(Collector):
         yield rejected
 
 
+class _Rounds(Collector):
+    """Federated runs by state, rounds with their seconds, and refused updates by reason."""
+
+    def __init__(self, read: Callable[[], RoundFigures | None]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering asks no database."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """One family each; none while nobody knows."""
+        figures = self._read()
+        if figures is None:
+            return
+        runs = GaugeMetricFamily("its_federated_runs", "Federated runs", labels=["state"])
+        for state, count in figures.runs.items():
+            runs.add_metric([state], count)
+        yield runs
+        yield SummaryMetricFamily(
+            "its_federated_round_seconds",
+            "Finished rounds and how long they took",
+            count_value=figures.rounds,
+            sum_value=figures.rounds_s,
+        )
+        refused = CounterMetricFamily(
+            "its_federated_updates_refused", "Updates refused in rounds", labels=["reason"]
+        )
+        for reason, count in sorted(figures.refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
+
+
 class Metrics:
     """The counters of one process."""
 
@@ -94,6 +136,10 @@ class Metrics:
     def add_ingest(self, read: Figures) -> None:
         """Ask ``read`` for the counters of ingest workers at every scrape."""
         self.registry.register(_Ingest(read))
+
+    def add_rounds(self, read: Callable[[], RoundFigures | None]) -> None:
+        """Ask ``read`` for the sums of federated rounds at every scrape."""
+        self.registry.register(_Rounds(read))
 
     def text(self) -> bytes:
         """Everything in the text format that Prometheus reads."""

@@ -8,6 +8,7 @@ from functools import partial
 from common.errors import UnreachableError
 from coordinator.app import create_app, create_device_app
 from coordinator.container import CoordinatorContainer
+from coordinator.federation.part import add_rounds
 from coordinator.http_server import HttpAddress, HttpServer
 from coordinator.ingest_part import IngestPart, ingest_part, kept
 from coordinator.parts import Loop, Parts
@@ -31,7 +32,7 @@ _FIGURES = {
 
 
 def everything(container: CoordinatorContainer) -> Parts:
-    """API, enrolment, broker when it is embedded, ingest and all loops."""
+    """API, enrolment, broker when it is embedded, ingest, rounds and all loops."""
     parts: Parts = container.parts()
     settings = container.settings()
     if settings.broker.kind == "embedded":
@@ -39,6 +40,7 @@ def everything(container: CoordinatorContainer) -> Parts:
         parts.add("broker", container.embedded())
     _add_loops(container)
     _add_ingest(container, range(settings.ingest.workers), settings.ingest.workers)
+    add_rounds(container)
     _add_http(container)
     container.metrics().add_figures(_fleet_figures(container), help_texts=_FIGURES)
     return parts

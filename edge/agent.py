@@ -15,10 +15,10 @@ from typing import Protocol
 import structlog
 
 from common.errors import ItsError
+from common.service_manager import ALIVE, READY, STOPPING, notify, watchdog_s
 from common.timing import Clock
 from edge.capture.reconnecting import BackOff
 from edge.health import CameraHealth, CameraState
-from edge.heartbeat import ALIVE, READY, STOPPING, notify, watchdog_s
 from edge.worker import CameraWorker
 
 WriteHealth = Callable[[Sequence[CameraHealth]], None]

@@ -84,7 +84,7 @@ def run_agent(container: EdgeContainer, config: EdgeConfig) -> bool:
         UnreachableError: The data folder cannot be used.
     """
     _cameras(container, config)
-    with _alone(config):
+    with alone(config):
         store = open_store(container, config)
         try:
             is_clean = _run_on(container, config, store)
@@ -123,7 +123,7 @@ def _cameras(container: EdgeContainer, config: EdgeConfig) -> tuple[Camera, ...]
 
 
 @contextmanager
-def _alone(config: EdgeConfig) -> Iterator[None]:
+def alone(config: EdgeConfig) -> Iterator[None]:
     """Hold the data folder; the lock goes with the process, however that ends."""
     try:
         config.data_folder.mkdir(parents=True, exist_ok=True)

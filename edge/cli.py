@@ -18,6 +18,7 @@ from edge import (
     egress_commands,
     enrol_commands,
     preview_commands,
+    site_commands,
 )
 from edge.container import BACKENDS, edge_container
 from edge.counting.annotate import AnnotatedVideo
@@ -34,6 +35,7 @@ from edge.counting.preview import site_preview
 from edge.counting.report import to_report, write_events, write_report
 from edge.counting.scene_files import Wanted, write_scene
 from edge.counting.tables import counting, show_comparison, show_count
+from edge.learn import learn_commands
 from edge.stopping import stop_on_signals
 
 app = typer.Typer(
@@ -45,7 +47,9 @@ app.command()(agent_commands.doctor)
 app.command()(bins_commands.bins)
 app.command()(enrol_commands.enroll)
 app.command()(preview_commands.preview)
+app.command()(site_commands.check_site)
 app.add_typer(egress_commands.app, name="egress")
+app.add_typer(learn_commands.app, name="learn")
 
 Source = Annotated[
     str,

@@ -12,6 +12,7 @@ from common.ids import Slug
 from common.settings_files import read_settings
 from common.site import Camera, Site
 from edge.anonymise.settings import PrivacySettings
+from edge.learn.settings import LearnSettings
 
 _HINT = "see docs/edge.example.yaml for every key of the agent's configuration"
 
@@ -91,6 +92,9 @@ class EdgeConfig(_Model):
         default=None, description="Without this section nothing leaves the box"
     )
     privacy: PrivacySettings = PrivacySettings()
+    learn: LearnSettings | None = Field(
+        default=None, description="Without this section no picture is kept to learn from"
+    )
 
     @property
     def store_file(self) -> Path:
@@ -122,6 +126,11 @@ class EdgeConfig(_Model):
     def at_rest_key_file(self) -> Path:
         """The key that closes what is kept on this box."""
         return self.data_folder / "at_rest.key"
+
+    @property
+    def learn_folder(self) -> Path:
+        """Samples, their key, readiness and what training needs; closed to everybody else."""
+        return self.data_folder / "learn"
 
     @property
     def egress_folder(self) -> Path:

@@ -31,6 +31,7 @@ from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.keeper import BinKeeper
 from edge.keeping.store import BinStore
 from edge.keeping.stored import StoreLimits
+from edge.learn.learning import learning
 from edge.measure.stage import Measure
 from edge.passwords import Passwords
 from edge.pipeline import CameraPipeline, Detector, Stages
@@ -227,6 +228,7 @@ def edge_agent(
     engine = container.engine()
     info = engine.info
     clock = container.clock()
+    learn = learning(config, clock=clock, model=container.model)
 
     def open_camera(camera: Camera) -> OpenedCamera:
         capture = container.capture(camera)
@@ -237,7 +239,7 @@ def edge_agent(
             capture=capture,
             in_flight=max(engine.lanes // len(cameras), 1),
         )
-        return OpenedCamera(pipeline=pipeline, capture=capture)
+        return OpenedCamera(pipeline=pipeline, capture=capture, onlooker=learn.onlooker(camera))
 
     incidents = IncidentBoard()
     workers = [
@@ -268,8 +270,9 @@ def edge_agent(
         clock=clock,
         model=model,
         restart=restart or container.stop().set,
+        learning=learn.state,
     )
-    agent.accompany(*services(box))
+    agent.accompany(*services(box), *learn.services)
     return agent
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
 from common.site import Camera
 from edge.capture.frames import Frame
-from edge.capture.handover import ReadAhead
 from edge.capture.ingestion import CapturedFrame
 from edge.capture.outages import Gap
 from edge.capture.quality import QualityIssue, QualityVerdict
 from edge.detect.detections import Detections
+from edge.detect.side_by_side import SideBySide
 from edge.measure.bins import MinuteBin
 from edge.measure.filling import FrameAccount
 from edge.measure.stage import Measure, Measured
@@ -57,12 +56,6 @@ class Step:
     tracked: TrackedFrame | None = None
     measured: Measured
     bins: tuple[MinuteBin, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    captured: CapturedFrame
-    detections: Future[Detections]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,37 +105,32 @@ class CameraPipeline:
 
     def __iter__(self) -> Iterator[Step]:
         """Yield one step per frame or gap, and a last one with what was still held."""
-        with ThreadPoolExecutor(self._in_flight, thread_name_prefix="detect") as pool:
-            seen = ReadAhead(self._detected(pool), depth=_DETECTED_AHEAD, stop=self._stop)
-            with closing(iter(seen)) as items:
-                for item in items:
-                    yield self._interrupted(item) if isinstance(item, Gap) else self._followed(item)
+        seen = SideBySide(
+            self._capture,
+            self._detected,
+            lanes=self._in_flight,
+            ahead=_DETECTED_AHEAD,
+            stop=self._stop,
+        )
+        with closing(iter(seen)) as items:
+            for item, detections in items:
+                if isinstance(item, Gap):
+                    yield self._interrupted(item)
+                elif detections is not None:
+                    yield self._followed(item, detections)
         self._tracker.finish()
         measured, bins = self.measure.finish()
         yield Step(measured=measured, bins=tuple(bins))
 
-    def _detected(self, pool: ThreadPoolExecutor) -> Iterator[_Seen | Gap]:
-        """Frames in their order, each with its coming result."""
-        free = threading.Semaphore(self._in_flight)
-        size = self._camera.frame_size
-        captures = iter(self._capture)
-        while True:
-            # Asked first, so that a camera's frame is the newest one when its turn comes.
-            free.acquire()
-            captured = next(captures, None)
-            if captured is None:
-                return
-            if isinstance(captured, Gap):
-                free.release()
-                yield captured
-                continue
-            coming = pool.submit(self._detector.detect, captured.frame, frame_size=size)
-            coming.add_done_callback(lambda _: free.release())
-            yield _Seen(captured, coming)
+    def _detected(self, item: CapturedFrame | Gap) -> Detections | None:
+        """What is in a frame; nothing is in a gap."""
+        if isinstance(item, Gap):
+            return None
+        return self._detector.detect(item.frame, frame_size=self._camera.frame_size)
 
-    def _followed(self, seen: _Seen) -> Step:
-        frame, quality = seen.captured.frame, seen.captured.quality
-        tracked = self._tracker.update(seen.detections.result())
+    def _followed(self, captured: CapturedFrame, detections: Detections) -> Step:
+        frame, quality = captured.frame, captured.quality
+        tracked = self._tracker.update(detections)
         dropped = max(frame.index - self._last_index - 1, 0)
         self._last_index = frame.index
         account = FrameAccount(

@@ -80,6 +80,7 @@ class Box:
     Attributes:
         model: Name, version and backend, in words.
         restart: Asks for a new start of the agent with the site file as it is then.
+        learning: What the box could train with, None where it keeps no samples.
     """
 
     config: EdgeConfig
@@ -90,6 +91,7 @@ class Box:
     model: str
     restart: Callable[[], None]
     incidents: IncidentBoard = field(default_factory=IncidentBoard)
+    learning: Callable[[], messages.LearningState | None] = lambda: None
 
 
 class RenewalService:
@@ -172,6 +174,7 @@ def _parts(box: Box, settings: CoordinatorSettings) -> SenderParts:
             model=_model_version(box.model),
             cameras=box.board.cameras,
             disk_free_bytes=lambda: disk_free_bytes(config.data_folder),
+            learning=box.learning,
         ),
         twin=twin,
         site=load_site(config.site_file).site,

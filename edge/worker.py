@@ -11,13 +11,16 @@ from typing import Protocol
 from common.errors import ItsError
 from common.site import Camera
 from common.timing import Clock
+from edge.capture.frames import Frame
 from edge.capture.ingestion import CaptureStatus
+from edge.capture.quality import QualityVerdict
 from edge.health import ADVICE, CameraHealth, CameraState
 from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.keeper import BinKeeper
 from edge.measure.bins import BIN_WIDTH
 from edge.measure.stage import Measure
 from edge.pipeline import CameraPipeline, Step
+from edge.track.tracks import TrackedFrame
 
 
 class Capture(Protocol):
@@ -29,12 +32,25 @@ class Capture(Protocol):
         ...
 
 
+class Onlooker(Protocol):
+    """Sees every frame with its tracks, such as whoever chooses samples; must not block."""
+
+    def offer(self, frame: Frame, tracked: TrackedFrame, quality: QualityVerdict) -> None:
+        """Look at a frame; the image is copied when it is wanted for longer."""
+        ...
+
+    def end_run(self) -> None:
+        """No further frame of this run will come."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OpenedCamera:
-    """A chain that is ready to run once, and the capture at its head."""
+    """A chain that is ready to run once, the capture at its head, and who looks on."""
 
     pipeline: CameraPipeline
     capture: Capture
+    onlooker: Onlooker | None = None
 
 
 OpenCamera = Callable[[Camera], OpenedCamera]
@@ -79,7 +95,7 @@ class CameraWorker:
         """
         self._progress_s = self._clock.monotonic_s()
         opened = self._open_camera(self._camera)
-        measure = opened.pipeline.measure
+        measure, onlooker = opened.pipeline.measure, opened.onlooker
         with self._lock:
             self._capture = opened.capture
             self._reported = _Reported(at_s=self._progress_s)
@@ -94,11 +110,15 @@ class CameraWorker:
                 self._keeper.keep(step.bins)
                 if step.measured.incidents:
                     self._incidents.note(self.camera_id, step.measured.incidents)
+                if onlooker is not None:
+                    _show(step, onlooker)
             is_complete = True
         finally:
             if not is_complete:
                 _, bins = measure.finish()
                 self._keeper.keep(bins)
+            if onlooker is not None:
+                onlooker.end_run()
 
     def ended(self, *, is_stopped: bool) -> None:
         """Note that the stream ended, of itself or because the agent stops."""
@@ -181,6 +201,11 @@ class CameraWorker:
                 self._frame_s = now_s
             if step.quality is not None:
                 self._quality = tuple(sorted(issue.value for issue in step.quality.issues))
+
+
+def _show(step: Step, onlooker: Onlooker) -> None:
+    if step.frame is not None and step.tracked is not None and step.quality is not None:
+        onlooker.offer(step.frame, step.tracked, step.quality)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

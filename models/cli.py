@@ -10,13 +10,24 @@ from typing import Annotated
 import typer
 
 from common.errors import ConfigError
-from models import benchmark_commands
+from models import (
+    attack_benchmark_commands,
+    benchmark_commands,
+    federated_benchmark_commands,
+    federated_commands,
+    federated_run_commands,
+)
 from models.catalogue import NAME, START_NAME, VERSION, write_facts
 from models.recipe import Recipe
 
 app = typer.Typer(help="Train, evaluate, export and benchmark the detector.", no_args_is_help=True)
 
+benchmark_commands.app.command()(attack_benchmark_commands.attacks)
+benchmark_commands.app.command()(attack_benchmark_commands.updates)
 app.add_typer(benchmark_commands.app, name="benchmark")
+app.add_typer(federated_commands.app, name="bundle")
+app.add_typer(federated_run_commands.app, name="rounds")
+benchmark_commands.app.command()(federated_benchmark_commands.federated)
 
 DataOption = Annotated[
     Path, typer.Option(help="Folder above the labelled sets (YOLO layout, data.yaml each).")
@@ -107,15 +118,14 @@ def evaluate(
 def _judge(
     candidate: Path, data: Path, against: str, image_px: int, *, counts: bool, as_json: bool
 ) -> None:
-    from models.candidate_verdict import REJECTED_EXIT_CODE, judge_files, shown
+    from models.candidate_verdict import REJECTED_EXIT_CODE, Measuring, judge_files, shown
     from models.proof_counts import SCENES
 
     judgement = judge_files(
         candidate,
         data=data,
         against=against,
-        scenes=SCENES if counts else (),
-        image_px=image_px,
+        measuring=Measuring(scenes=SCENES if counts else (), image_px=image_px),
         report=lambda line: typer.echo(line, err=True),
     )
     typer.echo(json.dumps(judgement.as_plain(), indent=1) if as_json else shown(judgement))

@@ -27,7 +27,12 @@ SPEED_SIZE = (384, 640)  # a 16:9 camera
 
 
 def evaluate(
-    model: Any, folders: Mapping[str, Path], *, image_px: int = DEPLOYED_PX, batch: int = 8
+    model: Any,
+    folders: Mapping[str, Path],
+    *,
+    image_px: int = DEPLOYED_PX,
+    batch: int = 8,
+    threads: int = 0,
 ) -> Scores:
     """Score a model on each folder.
 
@@ -36,9 +41,10 @@ def evaluate(
         folders: Name → folder with ``images`` and ``labels``.
         image_px: Longer side of the input.
         batch: Images per inference.
+        threads: Of torch; 0 for every core.
     """
     return {
-        name: _evaluate_one(model, folder, image_px=image_px, batch=batch)
+        name: _evaluate_one(model, folder, (image_px, batch, threads))
         for name, folder in folders.items()
     }
 
@@ -89,14 +95,15 @@ def milliseconds(
     return {name: 1000 * statistics.median(took[1:]) for name, took in took_s.items()}
 
 
-def _evaluate_one(model: Any, folder: Path, *, image_px: int, batch: int) -> SetScore:
+def _evaluate_one(model: Any, folder: Path, how: tuple[int, int, int]) -> SetScore:
+    image_px, batch, threads = how
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the validator: pinned memory, old APIs
         data = write_data_yaml(
             Path(scratch) / "data.yaml", train=folder / "images", val=folder / "images"
         )
         # the validator selects its device first, and takes a thread away when it does
-        model.callbacks["on_val_start"] = [lambda _: use_all_threads()]
+        model.callbacks["on_val_start"] = [lambda _: use_all_threads(threads)]
         metrics = model.val(
             data=str(data),
             imgsz=image_px,

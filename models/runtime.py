@@ -48,11 +48,15 @@ def prepare(*, offline: bool = True) -> None:
     _place_fonts(Path(os.environ["YOLO_CONFIG_DIR"]) / "Ultralytics")
 
 
-def use_all_threads() -> None:
-    """Give torch every core again: Ultralytics takes one away when it selects the CPU."""
+def use_all_threads(most: int = 0) -> None:
+    """Give torch every core again: Ultralytics takes one away when it selects the CPU.
+
+    Args:
+        most: So many threads and no more; 0 for every core.
+    """
     import torch
 
-    torch.set_num_threads(CPU_THREADS)
+    torch.set_num_threads(min(most, CPU_THREADS) if most else CPU_THREADS)
 
 
 def keep_freed_memory() -> bool:

@@ -7,7 +7,7 @@ frame, header, who, signature, clock, body, schema, plausibility.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from time import thread_time
@@ -102,6 +102,14 @@ class Intake:
             reason, detail = str(error.reason), str(error)
         return case.rejected(reason, detail)
 
+    def examine_all(self, messages: Sequence[Received]) -> list[Accepted | Rejected]:
+        """Judge messages; one verdict each, in order.
+
+        Raises:
+            UnreachableError: Nobody can say who the senders are; ask again later.
+        """
+        return [self.examine(message) for message in messages]
+
     def _examine(self, case: _Case) -> Accepted:
         topic = _our_topic(case.received.topic)
         if self._keys.knows(topic.device):
@@ -112,16 +120,17 @@ class Intake:
             raise _RejectedError(Refused.OTHER_DEVICE, "header and topic name different devices")
         if header.kind is not topic.kind:
             raise _RejectedError(Refused.OTHER_KIND, f"header says {header.kind.value}")
-        identity = self._trusted(header, envelope)
-        case.place = StreamPlace(header.device, header.epoch, header.sequence)
-        now = self._clock.now()
-        check_moment(header.created_at, now)
-        started_s = thread_time()
-        payload = self._manager().open(envelope)
-        opened_s = thread_time()
+        now, started_s = self._clock.now(), thread_time()
+        try:
+            identity = self._trusted(header, envelope)
+            case.place = StreamPlace(header.device, header.epoch, header.sequence)
+            check_moment(header.created_at, now)
+            payload = self._manager().open(envelope)
+        finally:
+            opened_s = thread_time()
+            self._metrics.crypto_s += opened_s - started_s
         message = _parsed(header.kind, payload)
         check_message(message, now, self._behind)
-        self._metrics.crypto_s += opened_s - started_s
         self._metrics.parsing_s += thread_time() - opened_s
         return Accepted(
             identity=identity,
@@ -140,9 +149,7 @@ class Intake:
             if self._keys.knows(header.device):
                 raise _RejectedError(Reason.UNKNOWN_KEY, f"no key {header.signed_by} of this box")
             raise _RejectedError(Refused.UNKNOWN_DEVICE, "nobody enrolled this box")
-        started_s = thread_time()
         verify_envelope(envelope, identity.key)
-        self._metrics.crypto_s += thread_time() - started_s
         if identity.state != ENROLLED:
             raise _RejectedError(identity.state, "this box is not believed any more")
         return identity

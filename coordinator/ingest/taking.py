@@ -28,7 +28,7 @@ from coordinator.ingest.verdicts import Accepted, Fate, Outcome, Refused, Reject
 from coordinator.partitions_store import make_room_for, month_of
 from coordinator.reports.store import QuarantineEntry, add_to_quarantine
 from coordinator.traffic.catalogue_store import CameraName, SeriesCatalogue
-from coordinator.traffic.intake_rows import SeriesName, series_names
+from coordinator.traffic.intake_rows import SeriesName, series_keys, series_names
 
 SEEN_EVERY = timedelta(seconds=30)
 
@@ -112,15 +112,28 @@ class ReportTaker:
                 for b in each.message.bins
             }
         )
+        # Cameras and series are new once in their life: a look at the names is most of it.
+        unknown = [(i, each) for i, each in enumerate(batch) if not self._is_known(each)]
+        if not unknown:
+            return {}
         now = self._clock.now()
-        if not self._catalogue.learn(_wanted(batch), now=now):
+        if not self._catalogue.learn(_wanted([each for _, each in unknown]), now=now):
             return {}
         # Together they told too much; one after the other the first of them still fit.
         return {
             i: next(iter(too_much.values()))
-            for i, each in enumerate(batch)
+            for i, each in unknown
             if (too_much := self._catalogue.learn(_wanted([each]), now=now))
         }
+
+    def _is_known(self, each: Accepted) -> bool:
+        message = each.message
+        if isinstance(message, BinReport):
+            return all(
+                self._catalogue.knows(camera_of(each, b.camera), series_keys(b))
+                for b in message.bins
+            )
+        return all(self._catalogue.knows(name, ()) for name in camera_names(each))
 
     def _make_room(self, months: set[datetime]) -> None:
         """Transactions of their own: the lock that they take would hold up other workers."""

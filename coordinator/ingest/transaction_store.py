@@ -83,6 +83,7 @@ class BatchTransaction:
         self._catalogue = catalogue
         self._now = now
         self._doubts: list[QuarantineEntry] = []
+        self._owners: dict[tuple[str, str], BinOwner] = {}
 
     def run(self, batch: Sequence[Accepted], seen: Mapping[str, datetime]) -> list[Outcome]:
         """Store what is new; one outcome a report, in order."""
@@ -138,7 +139,7 @@ class BatchTransaction:
             key = (owner.camera_id, moment_text(b.start), b.part, b.width_s)
             if key in fresh and rows[key][0] == i:
                 ids = self._catalogue.known_series(owner.camera_id)
-                add_series_rows(series, b, owner, ids.__getitem__)
+                add_series_rows(series, b, owner, ids)
                 won.setdefault(i, []).append(b)
                 due.append((owner.camera_id, b))
         add_series(self._connection, series)
@@ -182,8 +183,12 @@ class BatchTransaction:
 
     def _owner(self, each: Accepted, b: CameraBin) -> BinOwner:
         identity = each.identity
-        camera = self._known(camera_of(each, b.camera))
-        return BinOwner(tenant=identity.tenant, device=identity.device, camera_id=camera)
+        owner = self._owners.get((identity.device, b.camera))
+        if owner is None:
+            camera_id = self._known(camera_of(each, b.camera))
+            owner = BinOwner(tenant=identity.tenant, device=identity.device, camera_id=camera_id)
+            self._owners[identity.device, b.camera] = owner
+        return owner
 
     def _known(self, name: CameraName) -> int:
         camera_id = self._catalogue.known_camera(name)

@@ -1,6 +1,6 @@
 """Broker → judged, committed and answered reports, batch by batch, until told to stop.
 
-Three stages overlap: messages arrive on the event loop, a thread judges one batch while
+Three stages overlap: messages arrive on the event loop, threads judge the next batches while
 another commits the one before. Whatever stalls, memory is bounded: what finds the queue full
 is dropped unanswered, and its box sends it again. Nothing is answered before its commit.
 """
@@ -34,6 +34,8 @@ _DRAIN_S = 5.0
 
 log = structlog.get_logger(__name__)
 
+_Judging = asyncio.Task[list[Accepted | Rejected]]
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -46,7 +48,7 @@ class WorkerSettings:
         batch: Most reports in one transaction.
         queue: Most messages that wait.
         queue_bytes: Most bytes that wait.
-        judges: Threads that judge; part of the cryptography runs beside the interpreter.
+        judges: Threads that judge, a batch each.
         index: Number of this worker, from 0.
         workers: Of how many. Above 1 and without shared subscriptions every worker hears
             everything and takes the devices whose hash is its own.
@@ -80,6 +82,7 @@ class IngestWorker:
         self._settings = settings or WorkerSettings()
         self._link: Link | None = None
         self._stop = asyncio.Event()
+        self._judging: set[_Judging] = set()
         self._judges = ThreadPoolExecutor(self._settings.judges, thread_name_prefix="judge")
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
@@ -93,7 +96,7 @@ class IngestWorker:
         self._stop = stop
         _calm_collector()
         waiting = WaitingMessages(most=self._settings.queue, most_bytes=self._settings.queue_bytes)
-        judged: asyncio.Queue[list[Accepted | Rejected]] = asyncio.Queue(1)
+        judged: asyncio.Queue[_Judging | None] = asyncio.Queue(1)
         receive: asyncio.Future[None] = asyncio.create_task(self._receive(waiting))
         stages: asyncio.Future[tuple[None, None]] = asyncio.gather(
             self._judge(waiting, judged), self._commit(judged)
@@ -112,9 +115,10 @@ class IngestWorker:
         except TimeoutError:
             log.warning("ingest_stopped_early", waiting=len(waiting))
         finally:
-            for end in ends:
+            left = [*ends, *self._judging]
+            for end in left:
                 end.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
             self._judges.shutdown(wait=True, cancel_futures=True)
             self._committer.shutdown(wait=True, cancel_futures=True)
 
@@ -145,29 +149,22 @@ class IngestWorker:
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 
     async def _judge(
-        self, waiting: WaitingMessages, judged: asyncio.Queue[list[Accepted | Rejected]]
+        self, waiting: WaitingMessages, judged: asyncio.Queue[_Judging | None]
     ) -> None:
-        while True:
-            batch = await waiting.take(self._settings.batch)
-            if not batch:
-                await judged.put([])
-                return
-            share = -(-len(batch) // self._settings.judges)
-            parts = [batch[start : start + share] for start in range(0, len(batch), share)]
-            verdicts = await asyncio.gather(
-                *(self._until_reachable(self._judges, self._examine, part) for part in parts)
+        """Begin a batch while the ones before are judged; the queue keeps their order."""
+        while batch := await waiting.take(self._settings.batch):
+            judging = asyncio.create_task(
+                self._until_reachable(self._judges, self._parts.intake.examine_all, batch)
             )
-            await judged.put([verdict for part in verdicts for verdict in part])
+            self._judging.add(judging)
+            judging.add_done_callback(self._judging.discard)
+            await judged.put(judging)
             self.metrics.waiting = len(waiting)
+        await judged.put(None)
 
-    def _examine(self, messages: Sequence[Received]) -> list[Accepted | Rejected]:
-        return [self._parts.intake.examine(message) for message in messages]
-
-    async def _commit(self, judged: asyncio.Queue[list[Accepted | Rejected]]) -> None:
-        while True:
-            verdicts = await judged.get()
-            if not verdicts:
-                return
+    async def _commit(self, judged: asyncio.Queue[_Judging | None]) -> None:
+        while (judging := await judged.get()) is not None:
+            verdicts = await judging
             answers = await self._until_reachable(self._committer, self._take_in, verdicts)
             await self._send(answers)
 

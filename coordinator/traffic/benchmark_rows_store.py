@@ -28,6 +28,7 @@ from coordinator.traffic.benchmark_statements_store import (
     minutes_of_counts,
     sums_of_cameras,
     sums_of_counts,
+    sums_of_kinds,
     template_statements,
 )
 from coordinator.traffic.periods import local_day, zone_of
@@ -121,7 +122,7 @@ def check_sums(database: Database, city: City) -> int:
     compared = 0
     with database.session() as session:
         connection = session.connection()
-        for query in (_COUNTS_OF_BUCKETS, _CAMERAS_OF_BUCKETS):
+        for query in (_COUNTS_OF_BUCKETS, _KINDS_OF_BUCKETS, _CAMERAS_OF_BUCKETS):
             values = {"cameras": cameras, "noon": noon, "day": day.start}
             before = connection.execute(text(query), values).all()
             with connection.begin_nested() as savepoint:
@@ -181,7 +182,8 @@ def _prepare(database: Database, city: City) -> None:
         connection.execute(
             text(
                 "TRUNCATE site, camera, series, camera_layout, camera_bin, traffic_count, "
-                "camera_rollup, traffic_count_rollup RESTART IDENTITY CASCADE"
+                "camera_rollup, traffic_count_rollup, traffic_kind_rollup "
+                "RESTART IDENTITY CASCADE"
             )
         )
         make_places(connection, city.sites)
@@ -196,7 +198,7 @@ class _Table:
     name: str
     mornings: Sequence[datetime]
     statements: Sequence[str]
-    at_last: str = ""
+    at_last: Sequence[str] = ()
 
 
 def _tables(mornings: Sequence[datetime]) -> list[_Table]:
@@ -218,13 +220,13 @@ def _tables(mornings: Sequence[datetime]) -> list[_Table]:
             name="traffic_count_rollup",
             mornings=mornings,
             statements=[sums_of_counts(width_s) for width_s in widths],
-            at_last=days_of_counts(),
+            at_last=[days_of_counts(), sums_of_kinds()],
         ),
         _Table(
             name="camera_rollup",
             mornings=mornings,
             statements=[sums_of_cameras(width_s) for width_s in widths],
-            at_last=days_of_cameras(),
+            at_last=[days_of_cameras()],
         ),
     )
     return [found[0], *sums, *found[1:]]
@@ -241,8 +243,10 @@ def _fill(database: Database, city: City, table: _Table) -> None:
                 for statement in table.statements:
                     wanted = values | ({"sites": city.sites} if ":sites" in statement else {})
                     connection.execute(text(statement), wanted)
-            if table.at_last:
-                connection.execute(text(table.at_last), {"tenant": TENANT, "zone": ZONE})
+            for statement in table.at_last:
+                values = {"tenant": TENANT, "zone": ZONE}
+                named = {name: value for name, value in values.items() if f":{name}" in statement}
+                connection.execute(text(statement), named)
 
 
 def _set_up(connection: Connection) -> None:
@@ -257,6 +261,11 @@ _COUNTS_OF_BUCKETS = """
 SELECT r.* FROM traffic_count_rollup AS r JOIN series ON series.id = series_id
 WHERE camera_id = ANY(:cameras) AND start = CASE WHEN width_s < 86400 THEN :noon ELSE :day END
 ORDER BY series_id, width_s
+"""
+_KINDS_OF_BUCKETS = """
+SELECT * FROM traffic_kind_rollup
+WHERE camera_id = ANY(:cameras) AND start = CASE WHEN width_s < 86400 THEN :noon ELSE :day END
+ORDER BY camera_id, kind, width_s
 """
 _CAMERAS_OF_BUCKETS = """
 SELECT * FROM camera_rollup

@@ -117,6 +117,17 @@ def days_of_counts() -> str:
     )
 
 
+def sums_of_kinds() -> str:
+    """Lines and flows of every camera added up, in every width."""
+    added = (*_CLASSES, "bins", "withheld_bins")
+    return (
+        "INSERT INTO traffic_kind_rollup (camera_id, kind, width_s, start, tenant_id, "  # nosec B608
+        f"{', '.join(added)}) SELECT camera_id, kind, width_s, start, :tenant, "
+        f"{', '.join(f'sum({name})' for name in added)} FROM traffic_count_rollup "
+        "JOIN series ON series.id = series_id GROUP BY 1, 2, 3, 4 ORDER BY 4, 1"
+    )
+
+
 def days_of_cameras() -> str:
     """Local days of every camera, from its quarter hours."""
     return (

@@ -6,7 +6,7 @@ and not to the box, so a replaced box goes on with the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from common.errors import ConflictError
 from coordinator.bulk_store import moment_text
 from coordinator.database import Database
-from coordinator.traffic.intake_rows import SeriesName
+from coordinator.traffic.intake_rows import SeriesKey, SeriesName
 
 MOST_CAMERAS_PER_SITE = 64
 MOST_SERIES_PER_CAMERA = 1_000
@@ -41,15 +41,23 @@ class SeriesCatalogue:
         """Nothing is read before the first question."""
         self._database = database
         self._cameras: dict[CameraName, int] = {}
-        self._series: dict[int, dict[SeriesName, int]] = {}
+        self._series: dict[int, dict[SeriesKey, int]] = {}
 
     def known_camera(self, name: CameraName) -> int | None:
         """The id, when it is remembered."""
         return self._cameras.get(name)
 
-    def known_series(self, camera_id: int) -> dict[SeriesName, int]:
+    def known_series(self, camera_id: int) -> dict[SeriesKey, int]:
         """Every remembered series of a camera."""
         return self._series[camera_id]
+
+    def knows(self, name: CameraName, keys: Iterable[SeriesKey]) -> bool:
+        """True when the camera and all these series of it are remembered."""
+        camera_id = self._cameras.get(name)
+        if camera_id is None:
+            return False
+        known = self._series[camera_id]
+        return all(key in known for key in keys)
 
     def learn(self, wanted: Wanted, *, now: datetime) -> dict[CameraName, str]:
         """Make and remember the ids of cameras and series, in one transaction.
@@ -70,7 +78,7 @@ class SeriesCatalogue:
             return {}
         refused: dict[CameraName, str] = {}
         cameras: dict[CameraName, int] = {}
-        series: dict[int, dict[SeriesName, int]] = {}
+        series: dict[int, dict[SeriesKey, int]] = {}
         with self._database.session() as session:
             connection = session.connection()
             # One order everywhere: two workers never wait for each other's rows in a ring.
@@ -115,7 +123,7 @@ def _camera(connection: Connection, name: CameraName, now: datetime) -> int:
 
 def _series(
     connection: Connection, tenant: str, camera_id: int, missing: list[SeriesName]
-) -> dict[SeriesName, int]:
+) -> dict[SeriesKey, int]:
     found = _read_series(connection, camera_id)
     new = [name for name in missing if name not in found]
     if new:
@@ -133,7 +141,7 @@ def _series(
     return {name: found[name] for name in missing}
 
 
-def _read_series(connection: Connection, camera_id: int) -> dict[SeriesName, int]:
+def _read_series(connection: Connection, camera_id: int) -> dict[SeriesKey, int]:
     rows = connection.execute(
         text("SELECT id, kind, name, direction FROM series WHERE camera_id = :camera"),
         {"camera": camera_id},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,8 +13,10 @@ from common.site import Use
 from coordinator.traffic.area_answers import area_views
 from coordinator.traffic.asking import Asked, Asker
 from coordinator.traffic.count_columns import CountColumns
+from coordinator.traffic.count_grid_store import Kind
 from coordinator.traffic.coverage import Watched
-from coordinator.traffic.pages import answer_fields, series_fields, together, watched_fields
+from coordinator.traffic.pages import Page, answer_fields, series_fields, together, watched_fields
+from coordinator.traffic.periods import Width
 from coordinator.traffic.questions import BinQuestion, CountQuestion
 from coordinator.traffic.store import Session
 from coordinator.traffic.views import (
@@ -61,7 +64,7 @@ class CountAnswers:
             starts=list(page.starts),
             added=len(asked.ids),
             **watched_fields(watched),
-            **_lists(self._asker.grid.added(asked.ids, page), watched, question.road_user),
+            **_lists(self._added(asked, page), watched, question.road_user),
         )
 
     def crosswalks(self, site: str, question: BinQuestion) -> CrosswalksView:
@@ -84,6 +87,12 @@ class CountAnswers:
             lines=self._series_counts(lines, ROAD_USERS),
         )
 
+    def _added(self, asked: Asked, page: Page) -> CountColumns:
+        kinds = _whole_kinds(asked)
+        if kinds and page.width is not Width.MINUTE:
+            return self._asker.grid.added_kinds(kinds, page)
+        return self._asker.grid.added(asked.ids, page)
+
     def _series_counts(
         self, asked: Asked, road_users: Sequence[RoadUser]
     ) -> list[SeriesCountsView]:
@@ -97,6 +106,13 @@ class CountAnswers:
             )
             for series in asked.series
         ]
+
+
+def _whole_kinds(asked: Asked) -> list[Kind]:
+    """Cameras and kinds of which every series was chosen; none when some series was left out."""
+    chosen = Counter((series.camera_id, series.kind) for series in asked.series)
+    known = Counter((series.camera_id, series.kind) for series in asked.scene.series)
+    return list(chosen) if all(known[kind] == n for kind, n in chosen.items()) else []
 
 
 def _watched(asked: Asked) -> dict[int, list[Watched]]:

@@ -9,19 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, case, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlmodel import Session, col
 
 from common.road_users import ROAD_USERS
 from coordinator.traffic.count_columns import CountColumns
 from coordinator.traffic.pages import Page, Told
 from coordinator.traffic.periods import Width
-from coordinator.traffic.rollup_tables import CameraRollupRow, CountRollupRow
+from coordinator.traffic.rollup_tables import CameraRollupRow, CountRollupRow, KindRollupRow
 from coordinator.traffic.tables import CameraBinRow, CountRow
 
 _NAMES = tuple(user.value for user in ROAD_USERS)
 _AFTER_CLASSES = 2 + len(_NAMES)
 _Column = ColumnElement[Any]
+
+Kind = tuple[int, str]
+"""Camera id, and ``line`` or ``flow``."""
 
 
 class CountGridStore:
@@ -62,6 +76,29 @@ class CountGridStore:
             .group_by(col(row.start))
         )
         return _columns(self._rows(query), page.places())
+
+    def added_kinds(self, kinds: Sequence[Kind], page: Page) -> CountColumns:
+        """All series of some kinds of cameras added up, from sums that are kept of them.
+
+        Raises:
+            ValueError: Minutes, of which no sums are kept.
+        """
+        if page.width is Width.MINUTE:
+            raise ValueError("no sums of kinds are kept for minutes, expected a wider bin")
+        row: Any = KindRollupRow
+        is_summed = len(kinds) > 1
+        query = select(
+            literal(0),
+            self._epoch_s(row.start),
+            *_classes(row, is_summed=is_summed),
+            *_how_many(row, is_summed=is_summed),
+        ).where(
+            col(row.tenant_id) == self._tenant_id,
+            or_(*(and_(row.camera_id == camera, row.kind == kind) for camera, kind in kinds)),
+            *_in_bins(row, page),
+        )
+        rows = self._rows(query.group_by(col(row.start)) if is_summed else query)
+        return _columns(rows, page.places())
 
     def coverage(self, camera_ids: Sequence[int], page: Page) -> dict[int, dict[int, Told]]:
         """Camera id → place of the bin → what was reported of it."""

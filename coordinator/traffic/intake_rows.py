@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,7 +27,8 @@ class SeriesName(NamedTuple):
     direction: str = ""
 
 
-SeriesId = Callable[[SeriesName], int]
+SeriesKey = tuple[str, str, str]
+"""What a ``SeriesName`` is equal to, and much cheaper to make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,16 @@ def series_names(each: CameraBin) -> Iterator[SeriesName]:
         yield SeriesName(AREA, area.section)
 
 
+def series_keys(each: CameraBin) -> list[SeriesKey]:
+    """The same as ``series_names``, for looking them up."""
+    keys: list[SeriesKey] = [(LINE, told.section, told.direction) for told in each.sections]
+    if each.flows:
+        keys += [(FLOW, told.flow, "") for told in each.flows]
+    if each.areas:
+        keys += [(AREA, told.section, "") for told in each.areas]
+    return keys
+
+
 def camera_row(each: CameraBin, owner: BinOwner) -> Row:
     """The row of ``camera_bin``; its key is the first four."""
     return (
@@ -84,20 +95,24 @@ def camera_row(each: CameraBin, owner: BinOwner) -> Row:
     )
 
 
-def add_series_rows(rows: BinRows, each: CameraBin, owner: BinOwner, series_id: SeriesId) -> None:
+def add_series_rows(
+    rows: BinRows, each: CameraBin, owner: BinOwner, ids: Mapping[SeriesKey, int]
+) -> None:
     """Append the counts, speeds and areas of a bin whose ``camera_bin`` is new."""
+    tenant = owner.tenant
     when = (moment_text(each.start), each.part, each.width_s)
+    numbers = iter([ids[key] for key in series_keys(each)])
     for section in each.sections:
-        number = series_id(SeriesName(LINE, section.section, section.direction.value))
+        number, speeds = next(numbers), section.speeds
         rows.counts.append(
             (
                 number,
                 *when,
-                owner.tenant,
+                tenant,
                 section.withheld,
                 *(section.counts or _NO_CLASS),
                 section.inferred,
-                sum([vehicles for _, vehicles in section.speeds]),
+                sum([vehicles for _, vehicles in speeds]) if speeds else 0,
                 section.speed_sum_kmh,
                 section.headways,
                 section.headway_sum_s,
@@ -106,20 +121,17 @@ def add_series_rows(rows: BinRows, each: CameraBin, owner: BinOwner, series_id: 
                 section.time_gap_sum_s,
             )
         )
-        for low_kmh, vehicles in section.speeds:
-            rows.speeds.append((number, *when, low_kmh, owner.tenant, vehicles))
+        for low_kmh, vehicles in speeds:
+            rows.speeds.append((number, *when, low_kmh, tenant, vehicles))
     for flow in each.flows:
-        number = series_id(SeriesName(FLOW, flow.flow))
-        rows.counts.append(
-            (number, *when, owner.tenant, flow.withheld, *(flow.counts or _NO_CLASS), *_NO_SUMS)
-        )
+        classes = flow.counts or _NO_CLASS
+        rows.counts.append((next(numbers), *when, tenant, flow.withheld, *classes, *_NO_SUMS))
     for area in each.areas:
-        number = series_id(SeriesName(AREA, area.section))
         rows.areas.append(
             (
-                number,
+                next(numbers),
                 *when,
-                owner.tenant,
+                tenant,
                 area.withheld,
                 area.occupied_share,
                 area.queue_most,

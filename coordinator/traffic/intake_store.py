@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from operator import itemgetter
 
 from sqlalchemy import Connection, text
@@ -111,15 +112,16 @@ def mark_due(connection: Connection, bins: Iterable[tuple[int, CameraBin]]) -> N
     """Remember which five minutes of which camera have to be summed (again)."""
     _DUE.add(
         connection,
-        sorted({(camera, moment_text(at)) for camera, b in bins for at in touched(b)}),
+        sorted({(camera, at) for camera, b in bins for at in _touched(b.start, b.width_s)}),
     )
 
 
-def touched(each: CameraBin) -> list[datetime]:
+@lru_cache(maxsize=65_536)
+def _touched(start: datetime, width_s: int) -> tuple[str, ...]:
     """Starts of the five-minute bins that a bin lies in or covers."""
-    first = aligned(each.start, _DUE_S)
-    covered = max(each.width_s // _DUE_S, 1)
-    return [first + timedelta(seconds=_DUE_S * number) for number in range(covered)]
+    first = aligned(start, _DUE_S)
+    covered = max(width_s // _DUE_S, 1)
+    return tuple(moment_text(first + timedelta(seconds=_DUE_S * n)) for n in range(covered))
 
 
 def add_incidents(

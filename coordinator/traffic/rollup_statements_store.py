@@ -40,13 +40,19 @@ _BASE_WIDTHS = "{0}.width_s >= :base_from_s AND {0}.width_s <= :base_to_s"
 
 
 def statements_of(level: Level, *, is_postgresql: bool) -> Iterator[str]:
-    """Upserts for cameras, counts, speeds and areas, in this order.
+    """Upserts for cameras, counts, kinds of series, speeds and areas, in this order.
 
     Their parameters are those of ``Level`` by name, ``first`` and ``last`` around all buckets,
     and the buckets: ``cameras``, ``starts`` and ``stops`` on PostgreSQL, else ``buckets``.
     """
     writer = _Writer(level, is_postgresql)
-    for statement in (writer.cameras(), writer.counts(), writer.speeds(), writer.areas()):
+    for statement in (
+        writer.cameras(),
+        writer.counts(),
+        writer.kinds(),
+        writer.speeds(),
+        writer.areas(),
+    ):
         yield _BUCKETS_POSTGRESQL + statement if is_postgresql else _BUCKETS_SQLITE + statement
 
 
@@ -103,6 +109,21 @@ class _Writer:
             | {name: f"sum({name})" for name in added}
             | {"headway_least_s": "min(headway_least_s)"},
             self._both(base, narrower, ("traffic_count", "traffic_count_rollup")),
+        )
+
+    def kinds(self) -> str:
+        """Of the sums that ``counts`` has just written."""
+        added = (*CLASS_COLUMNS, "bins", "withheld_bins")
+        reach = self._reach("traffic_count_rollup", "sums", "series_id", "{0}.width_s = :width_s")
+        source = (
+            "SELECT series.camera_id, series.kind, bucket.start, sums.tenant_id, "
+            f"{', '.join(added)} {_OF_SERIES} {reach} AND series.camera_id = bucket.camera_id"
+        )
+        return _upsert(
+            "traffic_kind_rollup",
+            ("camera_id", "kind", "width_s", "start"),
+            {"tenant_id": "max(tenant_id)"} | {name: f"sum({name})" for name in added},
+            source,
         )
 
     def speeds(self) -> str:

@@ -49,6 +49,29 @@ class CountRollupRow(_Counts, table=True):
     withheld_bins: int
 
 
+class KindRollupRow(SQLModel, table=True):
+    """All lines or all flows of a camera added up, for totals over long ranges.
+
+    Each is the sum of the ``traffic_count_rollup`` rows of its series, NULL passed over.
+    """
+
+    __tablename__ = "traffic_kind_rollup"
+
+    camera_id: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True, max_length=8)
+    width_s: int = Field(primary_key=True)
+    start: datetime = Field(primary_key=True, sa_type=UtcDateTime)
+    tenant_id: str = Field(max_length=64)
+    person: int | None = None
+    bicycle: int | None = None
+    motorcycle: int | None = None
+    car: int | None = None
+    bus: int | None = None
+    truck: int | None = None
+    bins: int
+    withheld_bins: int
+
+
 class SpeedRollupRow(SQLModel, table=True):
     """Sums of ``traffic_speed``."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from common.timing import Clock
 from edge.capture.clocks import WallClock
@@ -36,7 +37,8 @@ class CaptureSettings:
         gap_piece_s: A long gap is reported in pieces of about this length.
         stall_after_s: A connection that is silent for longer is opened anew.
         keeps_trying: False makes the first failure to open the camera final.
-        read_ahead_frames: How far a recording is decoded ahead.
+        read_ahead_frames: How far a recording is decoded ahead in a thread of its own; 0
+            decodes in the thread that asks, which is better where several ask in turn.
         back_off: How attempts to reconnect are spaced.
         quality: When a picture counts as bad.
     """
@@ -172,14 +174,18 @@ class DataIngestionPipeline:
         self._expected_frames = source.expected_frames
         self._reason = None
         try:
-            for frame in ReadAhead(
-                source.frames(), depth=self._settings.read_ahead_frames, stop=self._stop
-            ):
+            for frame in self._read_ahead(source.frames()):
                 self._read = frame.index + 1
                 yield from self._checked(frame, GapReason.MISSING_FRAMES)
         finally:
             source.close()
             self._reason = GapReason.OFFLINE
+
+    def _read_ahead(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        depth = self._settings.read_ahead_frames
+        if depth:
+            return iter(ReadAhead(frames, depth=depth, stop=self._stop))
+        return takewhile(lambda _: not self._stop.is_set(), frames)
 
     def _live(self, first: FrameSource | CameraLostError) -> Iterator[CapturedFrame | Gap]:
         camera = Reconnecting(

@@ -11,6 +11,7 @@ from common.errors import ItsError, UnreachableError
 from common.site import Camera, Site, load_site
 from edge.checks.box_checks import clock_state, disk_state, store_state
 from edge.checks.camera_checks import Look, detect_s, look_at_camera
+from edge.checks.learn_checks import look_at_learning
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container
 
@@ -78,6 +79,7 @@ def examine(config_file: Path, *, offline: bool) -> Iterator[Finding]:
             yield from _check_cameras(container, cameras, detector[-1][1])
         yield _check_disk(config)
         yield from _check_store(config)
+        yield from _check_learning(config)
     yield _check_clock()
 
 
@@ -190,6 +192,18 @@ def _check_store(config: EdgeConfig) -> Iterator[Finding]:
             message=f"lost: {loss}",
             advice="raise store.max_mb or store.max_days, or check the disk",
         )
+
+
+def _check_learning(config: EdgeConfig) -> Iterator[Finding]:
+    for look in look_at_learning(config):
+        if look.error is not None:
+            yield _failed("learn", look.error)
+        elif look.advice:
+            yield Finding(
+                check="learn", verdict=Verdict.WARN, message=look.message, advice=look.advice
+            )
+        else:
+            yield _passed("learn", look.message)
 
 
 def _check_clock() -> Finding:

@@ -21,11 +21,11 @@ from common.errors import ConfigError
 from common.site import Camera, Section
 from common.timing import SystemClock
 from edge.capture.frames import Frame, FrameSource
-from edge.capture.ingestion import CaptureSettings, DataIngestionPipeline
+from edge.capture.ingestion import DataIngestionPipeline
 from edge.capture.opening import open_source
 from edge.capture.outages import Gap
 from edge.container import SCHEMES, EdgeContainer, camera_pipeline
-from edge.counting.count import camera_for
+from edge.counting.count import camera_for, capture_settings
 from edge.simulate.source_uri import is_simulated
 
 _BARE_S = 4.0
@@ -195,7 +195,7 @@ def _capture(
         camera_id=camera.id,
         clock=clock,
         stop=container.stop(),
-        settings=CaptureSettings(keeps_trying=False),
+        settings=capture_settings(container.lanes()),
     )
 
 

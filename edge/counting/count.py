@@ -82,6 +82,18 @@ def camera_for(
     return camera.model_copy(update={"source": source})
 
 
+def capture_settings(lanes: int) -> CaptureSettings:
+    """One pass over a source: the first failure is final, and nothing is decoded for later.
+
+    Args:
+        lanes: How many frames are looked at side by side. From two on, one lane decodes
+            while the others look; a thread for it alone would take a core from them.
+    """
+    if lanes > 1:
+        return CaptureSettings(keeps_trying=False, read_ahead_frames=0)
+    return CaptureSettings(keeps_trying=False)
+
+
 def count_source(
     container: EdgeContainer,
     camera: Camera,
@@ -97,8 +109,7 @@ def count_source(
         UnreachableError: The source cannot be reached, or went away.
     """
     engine = container.engine()
-    settings = CaptureSettings(keeps_trying=False)
-    capture = container.capture(camera, settings=settings)
+    capture = container.capture(camera, settings=capture_settings(engine.lanes))
     pipeline = camera_pipeline(container, camera, engine, capture=capture, in_flight=engine.lanes)
     count = Count(source=without_credentials(camera.source), camera=camera, engine=engine.info)
     started_s, away_s = time.monotonic(), 0.0

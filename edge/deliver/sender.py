@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from common.errors import ItsError, UnreachableError
-from common.messages import CameraState, HealthReport
+from common.messages import CameraState, HealthReport, LearningState
 from common.orders import DesiredConfiguration
 from common.site import Camera
 from common.timing import Clock
@@ -70,12 +70,14 @@ class BoxFacts:
     Attributes:
         cameras: Asked for the states of the cameras.
         disk_free_bytes: Asked for what the data folder's disk has left.
+        learning: Asked for what the box could train with, None where it does not learn.
     """
 
     software: str
     model: str
     cameras: Callable[[], tuple[CameraState, ...]]
     disk_free_bytes: Callable[[], int]
+    learning: Callable[[], LearningState | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -243,6 +245,7 @@ class Sender:
                 twin_version=parts.twin.version,
                 twin_state=parts.twin.state,
                 cameras=parts.facts.cameras(),
+                learning=parts.facts.learning(),
             ),
             clock=self._trust.state,
         )

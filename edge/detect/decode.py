@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,16 +158,17 @@ def overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray
     Returns:
         Shape (n, m), in [0, 1]; 0 where both boxes are empty.
     """
-    x1, y1, x2, y2 = (column[:, None] for column in first.T)
-    u1, v1, u2, v2 = (column[None, :] for column in second.T)
-    width = np.minimum(x2, u2) - np.maximum(x1, u1)
-    height = np.minimum(y2, v2) - np.maximum(y1, v1)
-    shared = np.maximum(width, 0) * np.maximum(height, 0)
-    union = (x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1) - shared
+    sides = np.minimum(first[:, None, 2:], second[:, 2:])
+    sides -= np.maximum(first[:, None, :2], second[:, :2])
+    np.maximum(sides, 0, out=sides)
+    shared = sides[..., 0] * sides[..., 1]
+    size, other = first[:, 2:] - first[:, :2], second[:, 2:] - second[:, :2]
+    union = (size[:, 0] * size[:, 1])[:, None] + other[:, 0] * other[:, 1] - shared
     share: NDArray[np.float32] = shared / np.maximum(union, np.float32(1e-9))
     return share
 
 
+@lru_cache(maxsize=8)
 def _limits(thresholds: Thresholds) -> NDArray[np.float32]:
     kinds = len(ROAD_USERS)
     limits = np.full((kinds, kinds), thresholds.cross_class_iou, dtype=np.float32)

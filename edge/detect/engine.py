@@ -14,7 +14,7 @@ from edge.capture.frames import Frame
 from edge.detect.backend import Backend
 from edge.detect.decode import ClassMap, Thresholds, decode
 from edge.detect.detections import Detections
-from edge.detect.letterbox import Letterbox
+from edge.detect.letterbox import Letterbox, resize_on_one_core
 from edge.detect.models import ModelFile
 
 _Inputs = dict[tuple[int, int], NDArray[np.float32]]
@@ -84,6 +84,8 @@ class InferenceEngine:
         """
         if lanes < 1:
             raise ValueError(f"{lanes} lanes, expected 1 or more")
+        if lanes > 1:
+            resize_on_one_core()
         self._thresholds = thresholds
         self._backend = backend
         self._class_map = ClassMap.by_name(backend.class_names)

@@ -20,6 +20,15 @@ _GREY = np.float32(114 / 255)
 _SCALE = np.float32(1 / 255)
 
 
+def resize_on_one_core() -> None:
+    """Keep OpenCV from splitting a resize over cores that are all taken; process-wide.
+
+    Beside one inference per core its helper threads only wait for each other: 0.7 ms of
+    CPU time a frame at 960x540.
+    """
+    cv2.setNumThreads(1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letterbox:
     """Where one size of image lands in the network input.

@@ -25,7 +25,8 @@ from common.enrolment import (
     sign_renewal,
     to_base64,
 )
-from common.errors import ConflictError, TrustError
+from common.errors import ConfigError, ConflictError, TrustError
+from common.learning_keys import learning_key_line, new_learning_key
 from common.private_files import make_private_folder, read_private, write_private
 from common.timing import Clock
 from edge.enrol import identity_files as files
@@ -41,6 +42,7 @@ class _NewKeys:
 
     signing: SigningKey
     tls: TlsKey
+    learning: bytes
 
     def proof(self, csr_pem: bytes) -> str:
         """Base64 of the signature that shows we have the private half."""
@@ -85,6 +87,7 @@ def enrol(
         csr_pem=csr_pem.decode(),
         signing_key=to_base64(keys.signing.public.raw),
         proof=keys.proof(csr_pem),
+        learning_key=learning_key_line(keys.learning),
     )
     trust_pem = client.trust_anchor(token.trust_fingerprint)
     answer = client.enrol(request, trust_pem)
@@ -109,7 +112,11 @@ def renew(
     # A rotation whose answer was lost is repeated first, whatever is wanted now.
     waiting = identity.folder / files.RENEWING_FOLDER
     is_begun = (waiting / files.SIGNING_KEY_FILE).exists()
-    keys = _waiting_keys(waiting, None if rotate_signing or is_begun else identity.signing)
+    keys = _waiting_keys(
+        waiting,
+        None if rotate_signing or is_begun else identity.signing,
+        learning=_learning_key(identity),
+    )
     csr_pem = make_csr(keys.tls, identity.device)
     request = RenewalRequest(
         device=identity.device,
@@ -117,6 +124,7 @@ def renew(
         signing_key=to_base64(keys.signing.public.raw),
         proof=keys.proof(csr_pem),
         at=clock.now(),
+        learning_key=learning_key_line(keys.learning),
     )
     answer = _renewed(client, identity, request, keys)
     _check(answer, keys, identity.trust_pem, clock)
@@ -157,8 +165,24 @@ def _renewed(
     return client.renew(sign_renewal(keys.signing, request), device=device, trust_pem=trust_pem)
 
 
-def _waiting_keys(waiting: Path, signing: SigningKey | None = None) -> _NewKeys:
-    """The keys of an interrupted attempt, or new ones; a given signing key is kept."""
+def _learning_key(identity: Identity) -> bytes | None:
+    """The key of the federated node that the box has; a damaged one is replaced."""
+    path = identity.learning_key_file
+    if not path.exists():
+        return None
+    try:
+        private = read_private(path)
+        learning_key_line(private)
+    except ConfigError as error:
+        log.warning("learning_key_replaced", reason=str(error))
+        return None
+    return private
+
+
+def _waiting_keys(
+    waiting: Path, signing: SigningKey | None = None, learning: bytes | None = None
+) -> _NewKeys:
+    """The keys of an interrupted attempt, or new ones; given ones are kept."""
     make_private_folder(waiting)
     if signing is None:
         signing_file = waiting / files.SIGNING_KEY_FILE
@@ -168,7 +192,12 @@ def _waiting_keys(waiting: Path, signing: SigningKey | None = None) -> _NewKeys:
     tls_file = waiting / files.TLS_KEY_FILE
     if not tls_file.exists():
         write_private(tls_file, tls_key_to_pem(new_tls_key()))
-    return _NewKeys(signing, tls_key_from_pem(read_private(tls_file)))
+    if learning is None:
+        learning_file = waiting / files.LEARNING_KEY_FILE
+        if not learning_file.exists():
+            write_private(learning_file, new_learning_key())
+        learning = read_private(learning_file)
+    return _NewKeys(signing, tls_key_from_pem(read_private(tls_file)), learning)
 
 
 def _check(answer: EnrolmentAnswer, keys: _NewKeys, trust_pem: bytes, clock: Clock) -> None:
@@ -188,5 +217,6 @@ def _store(folder: Path, content: dict[str, bytes], keys: _NewKeys) -> None:
     private = {
         files.SIGNING_KEY_FILE: keys.signing.to_pem(),
         files.TLS_KEY_FILE: tls_key_to_pem(keys.tls),
+        files.LEARNING_KEY_FILE: keys.learning,
     }
     files.replace_files(folder, content | private)

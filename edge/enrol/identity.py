@@ -14,7 +14,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from common.certificates import DeviceCertificate, device_certificate, tls_key_from_pem
 from common.chain_checks import read_certificates
 from common.encryption import EncryptionManager, SealingKey, SigningKey, VerifyingKey
-from common.enrolment import BrokerAddress, EnrolmentAnswer, KeyNote, from_base64
+from common.enrolment import (
+    BrokerAddress,
+    EnrolmentAnswer,
+    KeyNote,
+    LearningAddress,
+    from_base64,
+)
 from common.errors import ConfigError, TrustError
 from common.ids import Slug
 from common.private_files import read_private
@@ -34,6 +40,7 @@ class DeviceFile(_Model):
 
     Attributes:
         signing_since: When the report-signing key was taken into use.
+        learning: Where the box trains with others, None where nobody does.
     """
 
     device: Slug
@@ -42,6 +49,7 @@ class DeviceFile(_Model):
     coordinator_url: Annotated[str, Field(max_length=2_048)]
     broker: BrokerAddress
     signing_since: AwareDatetime
+    learning: LearningAddress | None = None
 
 
 class CoordinatorFile(_Model):
@@ -118,6 +126,11 @@ class Identity:
         """Id of this box, the same in certificate, topics and headers."""
         return self.about.device
 
+    @property
+    def learning_key_file(self) -> Path:
+        """Private key of the federated node; absent on a box enrolled before there were any."""
+        return self.folder / identity_files.LEARNING_KEY_FILE
+
     def sealing_key(self, now: datetime) -> SealingKey:
         """The newest key that is in force; before all of them, the first."""
         started = [key for at, key in self.sealing if at <= now]
@@ -170,6 +183,7 @@ def identity_of(
         coordinator_url=coordinator_url,
         broker=answer.broker,
         signing_since=signing_since,
+        learning=answer.learning,
     )
     told = CoordinatorFile(sealing_keys=answer.sealing_keys, order_keys=answer.order_keys)
     return {

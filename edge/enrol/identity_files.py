@@ -23,6 +23,8 @@ SIGNING_KEY_FILE = "signing.key"
 TLS_KEY_FILE = "tls.key"
 TLS_CHAIN_FILE = "tls.pem"
 TRUST_FILE = "trust.pem"
+LEARNING_KEY_FILE = "learning.key"
+"""Of the federated node; boxes that enrolled before there were any have none until renewal."""
 ENROLLING_FOLDER = "pending-enrolment"
 """Keys that wait for the coordinator's answer; a repeated attempt brings the same ones."""
 RENEWING_FOLDER = "pending-renewal"
@@ -34,6 +36,7 @@ FILES = (
     TLS_KEY_FILE,
     TLS_CHAIN_FILE,
     TRUST_FILE,
+    LEARNING_KEY_FILE,
 )
 _REPLACING = "replacing.json"
 _NEXT = ".next"
@@ -98,7 +101,7 @@ def _finish(folder: Path) -> None:
                 with suppress(FileNotFoundError):
                     (folder / (name + _NEXT)).replace(folder / name)
         for waiting in (ENROLLING_FOLDER, RENEWING_FOLDER):
-            for name in (SIGNING_KEY_FILE, TLS_KEY_FILE):
+            for name in (SIGNING_KEY_FILE, TLS_KEY_FILE, LEARNING_KEY_FILE):
                 (folder / waiting / name).unlink(missing_ok=True)
         sync_folder(folder)
         (folder / _REPLACING).unlink()

@@ -32,19 +32,19 @@ def overlap(
     Returns:
         Shape (n, m), in [0, 1].
     """
-    grow = np.broadcast_to(np.asarray(buffer, dtype=np.float64), (len(boxes),))[:, None]
-    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    other_width, other_height = others[:, 2] - others[:, 0], others[:, 3] - others[:, 1]
-    pad_x, pad_y = grow * width[:, None], grow * height[:, None]
-    other_pad_x, other_pad_y = grow * other_width, grow * other_height
-    right = np.minimum(boxes[:, None, 2] + pad_x, others[:, 2] + other_pad_x)
-    left = np.maximum(boxes[:, None, 0] - pad_x, others[:, 0] - other_pad_x)
-    bottom = np.minimum(boxes[:, None, 3] + pad_y, others[:, 3] + other_pad_y)
-    top = np.maximum(boxes[:, None, 1] - pad_y, others[:, 1] - other_pad_y)
-    shared = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
-    area = (width[:, None] + 2 * pad_x) * (height[:, None] + 2 * pad_y)
-    other_area = (other_width + 2 * other_pad_x) * (other_height + 2 * other_pad_y)
-    return np.asarray(shared / np.maximum(area + other_area - shared, 1e-9), dtype=np.float64)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    other_low, other_high = others[:, :2], others[:, 2:]
+    size, other_size = high - low, other_high - other_low
+    # A pair is grown by the buffer of its row, so the others may differ from row to row.
+    grow = np.asarray(buffer, dtype=np.float64)[..., None]
+    pad, other_pad = grow * size, grow[..., None] * other_size
+    sides = np.minimum((high + pad)[:, None], other_high + other_pad)
+    sides -= np.maximum((low - pad)[:, None], other_low - other_pad)
+    np.maximum(sides, 0, out=sides)
+    shared = sides[..., 0] * sides[..., 1]
+    size, other_size = size + 2 * pad, other_size + 2 * other_pad
+    area = (size[:, 0] * size[:, 1])[:, None] + other_size[..., 0] * other_size[..., 1]
+    return np.asarray(shared / np.maximum(area - shared, 1e-9), dtype=np.float64)
 
 
 def assign(likeness: NDArray[np.float64], *, least: float) -> Pairs:
@@ -59,6 +59,9 @@ def assign(likeness: NDArray[np.float64], *, least: float) -> Pairs:
     """
     if likeness.size == 0 or likeness.max() < least:
         return np.empty((0, 2), dtype=np.intp)
+    rows, columns = np.nonzero(likeness >= least)
+    if len(set(rows.tolist())) == len(rows) == len(set(columns.tolist())):
+        return np.stack([rows, columns], axis=1)  # nobody competes for anybody
     cost = np.ascontiguousarray(1.0 - likeness)
     _, column_of_row, _ = lap.lapjv(cost, extend_cost=True, cost_limit=1.0 - least)
     rows = np.flatnonzero(column_of_row >= 0)

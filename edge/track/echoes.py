@@ -36,6 +36,7 @@ def echo_of(
     *,
     has_cab: NDArray[np.bool_],
     others_have_cab: NDArray[np.bool_],
+    maybe: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Whether each box is on the same road user as each other box.
 
@@ -44,29 +45,42 @@ def echo_of(
         others: Shape (m, 4), likewise.
         has_cab: Shape (n,), True for car, bus and truck.
         others_have_cab: Shape (m,), likewise.
+        maybe: Shape (n, m), the pairs that are asked about; the others are no echoes.
 
     Returns:
         Shape (n, m).
     """
-    right = np.minimum(boxes[:, None, 2], others[:, 2])
-    left = np.maximum(boxes[:, None, 0], others[:, 0])
-    bottom = np.minimum(boxes[:, None, 3], others[:, 3])
-    top = np.maximum(boxes[:, None, 1], others[:, 1])
-    shared = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
-    height, other_height = boxes[:, 3] - boxes[:, 1], others[:, 3] - others[:, 1]
-    area = height * (boxes[:, 2] - boxes[:, 0])
-    other_area = other_height * (others[:, 2] - others[:, 0])
-    place = shared / np.maximum(area[:, None] + other_area - shared, 1e-9)
-    inside = shared / np.maximum(np.minimum(area[:, None], other_area), 1e-9)
-    apart = np.abs(boxes[:, None, 3] - others[:, 3])
-    same_ground = apart <= _SAME_GROUND * np.minimum(height[:, None], other_height)
+    sides = np.minimum(boxes[:, None, 2:], others[:, 2:])
+    sides -= np.maximum(boxes[:, None, :2], others[:, :2])
+    # Few pairs of a frame share any ground; only those are looked at closely.
+    echoes = maybe & (sides > 0).all(axis=2) & (has_cab[:, None] == others_have_cab)
+    rows, columns = np.nonzero(echoes)
+    if len(rows):
+        pair_sides = sides[rows, columns]
+        echoes[rows, columns] = _are_echoes(
+            boxes[rows], others[columns], pair_sides[:, 0] * pair_sides[:, 1], has_cab[rows]
+        )
+    return np.asarray(echoes)
+
+
+def _are_echoes(
+    boxes: NDArray[np.floating],
+    others: NDArray[np.floating],
+    shared: NDArray[np.floating],
+    has_cab: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """For k pairs of one kind that share an area: which are on one road user, shape (k,)."""
+    size, other_size = boxes[:, 2:] - boxes[:, :2], others[:, 2:] - others[:, :2]
+    least_size = np.minimum(size, other_size)
+    area, other_area = size[:, 0] * size[:, 1], other_size[:, 0] * other_size[:, 1]
+    place = shared / np.maximum(area + other_area - shared, 1e-9)
+    inside = shared / np.maximum(np.minimum(area, other_area), 1e-9)
+    same_ground = np.abs(boxes[:, 3] - others[:, 3]) <= _SAME_GROUND * least_size[:, 1]
     near = (place >= _SAME_GROUND_PLACE) | (inside >= _INSIDE)
     middle, other_middle = boxes[:, 0] + boxes[:, 2], others[:, 0] + others[:, 2]
-    widths = np.minimum((boxes[:, 2] - boxes[:, 0])[:, None], others[:, 2] - others[:, 0])
-    in_line = np.abs(middle[:, None] - other_middle) / 2 <= _IN_LINE * widths
-    upright = ~has_cab[:, None] & in_line & (inside >= _INSIDE)
-    same_kind = has_cab[:, None] == others_have_cab
-    return np.asarray(same_kind & ((place >= _SAME_PLACE) | (same_ground & near) | upright))
+    in_line = np.abs(middle - other_middle) / 2 <= _IN_LINE * least_size[:, 0]
+    upright = ~has_cab & in_line & (inside >= _INSIDE)
+    return np.asarray((place >= _SAME_PLACE) | (same_ground & near) | upright)
 
 
 def drop_echoes(detections: Detections) -> Detections:
@@ -77,19 +91,19 @@ def drop_echoes(detections: Detections) -> Detections:
     order = np.argsort(-detections.scores, kind="stable")
     boxes, scores = detections.boxes_px[order], detections.scores[order]
     has_cab = HAS_CAB[detections.classes[order]]
-    echoes = echo_of(boxes, boxes, has_cab=has_cab, others_have_cab=has_cab)
+    is_surer = scores[:, None] > scores * (1 / _MUCH_LESS_SURE)
     # A person on a cycle looks like an echo of it; the two are merged later, not dropped.
     is_person = detections.classes[order] == _PERSON
-    echoes &= has_cab[:, None] | (is_person[:, None] == is_person)
-    echoes &= scores[:, None] > scores * (1 / _MUCH_LESS_SURE)
+    is_surer &= has_cab[:, None] | (is_person[:, None] == is_person)
+    echoes = echo_of(boxes, boxes, has_cab=has_cab, others_have_cab=has_cab, maybe=is_surer)
+    if not echoes.any():
+        return detections
     keep = np.ones(count, dtype=bool)
     for better in range(count):
         if keep[better]:
             worse = echoes[better]
             worse[: better + 1] = False
             keep &= ~worse
-    if keep.all():
-        return detections
     kept = np.sort(order[keep])
     return replace(
         detections,

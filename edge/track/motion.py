@@ -10,6 +10,8 @@ noise of SORT (Bewley et al., 2016, arXiv:1602.00763).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,14 +70,14 @@ class BoxMotion:
     def predict(self, elapsed_s: float) -> None:
         """Move every box on by ``elapsed_s`` seconds."""
         drive = (_DRIVEN * self.position[:, 3:4]) ** 2
-        self.position = self.position + self.velocity * elapsed_s
+        self.position += self.velocity * elapsed_s
         # A box never vanishes or turns inside out while nobody sees it.
         np.maximum(self.position[:, 2:], 2.0, out=self.position[:, 2:])
-        self.velocity[:, 2:] *= np.exp(-elapsed_s / _SIZE_MEMORY_S)
-        self._pp = self._pp + elapsed_s * (2 * self._pv + elapsed_s * self._vv)
-        self._pp += drive * elapsed_s**3 / 3
-        self._pv = self._pv + elapsed_s * self._vv + drive * elapsed_s**2 / 2
-        self._vv = self._vv + drive * elapsed_s
+        self.velocity[:, 2:] *= math.exp(-elapsed_s / _SIZE_MEMORY_S)
+        self._pp += elapsed_s * (2 * self._pv + elapsed_s * self._vv)
+        self._pp += drive * (elapsed_s**3 / 3)
+        self._pv += elapsed_s * self._vv + drive * (elapsed_s**2 / 2)
+        self._vv += drive * elapsed_s
 
     def correct(
         self, rows: NDArray[np.intp], boxes: NDArray[np.floating], scores: NDArray[np.floating]

@@ -144,27 +144,29 @@ class Tracker:
         free_rows = np.ones(len(self._tracks), dtype=np.bool_)
         free = np.ones(len(seen), dtype=np.bool_)
         has_cab = np.array([track.vote.has_cab for track in self._tracks], dtype=np.bool_)
-        fit = np.where(has_cab[:, None] != HAS_CAB[seen.classes], _OTHER_KIND, 1.0)
+        seen_cab = HAS_CAB[seen.classes]
         boxes = self._motion.boxes
         rounds = (
-            (is_sure, lambda: _NEAR, settings.least_overlap),
-            (~is_sure, lambda: 0.0, settings.unsure_overlap),
-            (is_sure, self._search_buffer, settings.least_overlap),
+            (is_sure, _NEAR, settings.least_overlap),
+            (~is_sure, 0.0, settings.unsure_overlap),
+            (is_sure, None, settings.least_overlap),
         )
         chosen = []
         for wanted, buffer, least in rounds:
-            rows, columns = np.flatnonzero(free_rows), np.flatnonzero(wanted & free)
+            (rows,), (columns,) = free_rows.nonzero(), (wanted & free).nonzero()
             if len(rows) == 0 or len(columns) == 0:
                 continue
-            grow = np.broadcast_to(buffer(), free_rows.shape)[rows]
-            # Less for a pair of which one walks or rides and the other has a cab.
+            grow = self._search_buffer()[rows] if buffer is None else buffer
             likeness = overlap(boxes[rows], seen.boxes_px[columns], buffer=grow)
-            pairs = assign(likeness * fit[np.ix_(rows, columns)], least=least)
-            chosen.append(np.stack([rows[pairs[:, 0]], columns[pairs[:, 1]]], axis=1))
-            free_rows[chosen[-1][:, 0]] = False
-            free[chosen[-1][:, 1]] = False
+            # Less for a pair of which one walks or rides and the other has a cab.
+            likeness[has_cab[rows, None] != seen_cab[columns]] *= _OTHER_KIND
+            pairs = assign(likeness, least=least)
+            pairs[:, 0], pairs[:, 1] = rows[pairs[:, 0]], columns[pairs[:, 1]]
+            free_rows[pairs[:, 0]] = False
+            free[pairs[:, 1]] = False
+            chosen.append(pairs)
         pairs = np.concatenate(chosen) if chosen else np.empty((0, 2), dtype=np.intp)
-        return pairs, np.flatnonzero(free)
+        return pairs, free.nonzero()[0]
 
     def _search_buffer(self) -> NDArray[np.float64]:
         """A wider circle for tracks whose velocity is unknown or that were hidden for long."""
@@ -177,21 +179,22 @@ class Tracker:
 
     def _advance(self, seen: Detections, pairs: Pairs) -> list[TrackPoint]:
         """Book the sightings; returns the points that may be shown, oldest first per track."""
-        boxes, pace = self._motion.boxes.tolist(), self._motion.pace().tolist()
+        boxes, pace = self._motion.boxes, self._motion.pace().tolist()
         heights = self._motion.position[:, 3].tolist()
-        scores = seen.scores.tolist()
+        scores, class_scores = seen.scores.tolist(), seen.class_scores.tolist()
         for row in pairs[:, 0].tolist():
             self._tracks[row].last_s = seen.captured_s
-        self._notice_echoes(pairs[:, 0], seen.captured_s)
+        self._notice_echoes(pairs[:, 0], boxes, seen.captured_s)
+        corners = boxes.tolist()
         shown: list[TrackPoint] = []
         for row, column in pairs.tolist():
             track = self._tracks[row]
             score = scores[column]
-            track.vote.add(seen.class_scores[column], height_px=heights[row], pace=pace[row])
+            track.vote.add(class_scores[column], height_px=heights[row], pace=pace[row])
             track.sightings += 1
             track.evidence += score
             track.best_score = max(track.best_score, score)
-            point = _point(track, seen, boxes[row], score)
+            point = _point(track, seen, corners[row], score)
             if track.is_confirmed:
                 shown.append(point)
                 continue
@@ -204,7 +207,9 @@ class Tracker:
                 del track.waiting[0]
         return shown
 
-    def _notice_echoes(self, rows: NDArray[np.intp], now_s: float) -> None:
+    def _notice_echoes(
+        self, rows: NDArray[np.intp], boxes: NDArray[np.float64], now_s: float
+    ) -> None:
         """Note which of the tracks just seen lie on a better one of the same kind.
 
         The better one need not be seen in this very frame: a detector that hesitates between
@@ -217,13 +222,15 @@ class Tracker:
         )
         if len(rows) == 0 or len(near) < 2:
             return
-        boxes = self._motion.boxes
         has_cab = np.array([track.vote.has_cab for track in tracks])
         worth = np.array([track.evidence for track in tracks])
         on_better = echo_of(
-            boxes[rows], boxes[near], has_cab=has_cab[rows], others_have_cab=has_cab[near]
+            boxes[rows],
+            boxes[near],
+            has_cab=has_cab[rows],
+            others_have_cab=has_cab[near],
+            maybe=worth[rows, None] < worth[near],
         )
-        on_better &= worth[rows, None] < worth[near]
         for row, is_echo in zip(rows, np.any(on_better, axis=1).tolist(), strict=True):
             track = tracks[row]
             track.echoes = track.echoes + 1 if is_echo else max(track.echoes - 1, 0)
@@ -252,7 +259,7 @@ class Tracker:
             track.best_score = score
             track.sightings = 1
             box = seen.boxes_px[column].tolist()
-            track.vote.add(seen.class_scores[column], height_px=box[3] - box[1], pace=0.0)
+            track.vote.add(seen.class_scores[column].tolist(), height_px=box[3] - box[1], pace=0.0)
             track.waiting.append(_point(track, seen, box, score))
             self._tracks.append(track)
 

@@ -96,6 +96,7 @@ ALLOWED_HEAVY: dict[str, tuple[str, ...]] = {
         "edge.anonymise.redaction",
         "edge.counting.drawing",
         "edge.counting.preview",
+        "edge.learn.pictures",
         "models.*",
     ),
     "dependency_injector": ("*.container",),

@@ -42,7 +42,7 @@ def test_make_alone_lists_every_target(fresh_clone: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "extra", "other"),
     [
-        pytest.param("demo", "'.[edge,coordinator]'", "'.[all]'", id="the demo needs no torch"),
+        pytest.param("demo", "'.[edge,coordinator,train]'", "'.[all]'", id="the demo trains"),
         pytest.param("test", "'.[all]'", "'.[edge,coordinator]'", id="tests need everything, once"),
         pytest.param("check", "'.[all]'", "'.[edge,coordinator]'", id="so do checks"),
         pytest.param("bench", "'.[all]'", "'.[edge,coordinator]'", id="so do benchmarks"),
@@ -58,9 +58,17 @@ def test_a_target_sets_up_what_it_needs_and_no_more(
     assert "--constraint constraints.txt" in planned
 
 
+def test_the_lite_demo_needs_no_torch(fresh_clone: Path) -> None:
+    planned = make(fresh_clone, "--dry-run", "demo", "LITE=1").stdout
+
+    assert planned.count("'.[edge,coordinator]'") == 1
+    assert "train]" not in planned
+    assert "demo --lite" in planned
+
+
 def test_a_second_call_installs_nothing(fresh_clone: Path) -> None:
     (fresh_clone / ".venv" / "bin").mkdir(parents=True)
-    for stamp in ("bin/python", ".fleet", ".all"):
+    for stamp in ("bin/python", ".fleet", ".learn", ".all"):
         (fresh_clone / ".venv" / stamp).touch()
 
     planned = make(fresh_clone, "--dry-run", "demo", "test").stdout

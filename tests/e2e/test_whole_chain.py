@@ -26,9 +26,10 @@ def test_what_a_box_counted_is_what_the_coordinator_answers(
 ) -> None:
     console = Console(file=told, width=120)
 
-    (result,) = Demo(tmp_path, console, sites=[SHORT]).run()
+    (result,), learnt = Demo(tmp_path, console, sites=[SHORT]).run()
     show([result], console, video_bytes_per_s=100_000)
 
+    assert learnt is None
     assert result.is_stored_exactly
     assert result.watched_s == pytest.approx(12, abs=1.5)
     # Layout, health and two minutes at most: sealed, each is about two kilobytes.

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import FastAPI
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlmodel import Session, col
 
 from common.timing import Clock
 from coordinator.database import Database
@@ -18,6 +19,7 @@ from coordinator.traffic.rollup_tables import (
     AreaRollupRow,
     CameraRollupRow,
     CountRollupRow,
+    KindRollupRow,
     SpeedRollupRow,
 )
 from coordinator.traffic.router import router
@@ -157,6 +159,28 @@ class TrafficCity:
                     **fields,
                 )
             )
+            session.flush()
+            self._add_up(session, start, width_s)
+
+    def _add_up(self, session: Session, start: datetime, width_s: int) -> None:
+        """Lines together and flows together, as the roll-ups keep them."""
+        session.execute(delete(KindRollupRow).where(_at(KindRollupRow, start, width_s)))
+        names = (*NOBODY, "bins", "withheld_bins")
+        sums = (
+            select(
+                SeriesRow.camera_id, SeriesRow.kind, CountRollupRow.width_s,
+                CountRollupRow.start, func.max(CountRollupRow.tenant_id),
+                *(func.sum(getattr(CountRollupRow, name)) for name in names),
+            )
+            .join(SeriesRow, col(SeriesRow.id) == CountRollupRow.series_id)
+            .where(_at(CountRollupRow, start, width_s))
+            .group_by(
+                col(SeriesRow.camera_id), col(SeriesRow.kind), col(CountRollupRow.width_s),
+                col(CountRollupRow.start),
+            )
+        )  # fmt: skip
+        into = ["camera_id", "kind", "width_s", "start", "tenant_id", *names]
+        session.execute(insert(KindRollupRow).from_select(into, sums))
 
     def speeds(self, series: str, start: datetime, classes: Mapping[int, int]) -> None:
         """Speed histogram of a quarter hour."""
@@ -252,3 +276,7 @@ def traffic_app(database: Database, clock: Clock, *, tenant: str = TENANT) -> Fa
 def _add(session: Session, row: Any) -> None:
     session.add(row)
     session.flush()
+
+
+def _at(row: Any, start: datetime, width_s: int) -> ColumnElement[bool]:
+    return and_(row.start == start, row.width_s == width_s)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.heartbeat import ALIVE, READY, notify, watchdog_s
+from common.service_manager import ALIVE, READY, notify, watchdog_s
 
 pytestmark = pytest.mark.integration
 

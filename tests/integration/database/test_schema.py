@@ -13,7 +13,8 @@ from coordinator.database import Database
 from coordinator.fleet.tables import SiteRow, TenantRow
 from coordinator.partitions_store import make_room_for, partitions
 from coordinator.schema import differences, migrate, migrate_down, require_current, schema_version
-from coordinator.traffic.tables import CameraBinRow, CameraRow
+from coordinator.traffic.rollup_tables import CountRollupRow, KindRollupRow
+from coordinator.traffic.tables import CameraBinRow, CameraRow, SeriesRow
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +57,45 @@ def test_a_bin_survives_a_step_up_and_a_step_down_removes_it(empty_database: Dat
         assert session.exec(select(SiteRow.slug)).one() == "elm"
 
 
+def test_sums_of_kinds_are_made_from_the_sums_that_are_there(empty_database: Database) -> None:
+    migrate(empty_database, to="0005")
+    with empty_database.session() as session:
+        session.add(TenantRow(id="t", name="Town", created_at=NOON))
+        session.flush()
+        session.add(SiteRow(id=1, tenant_id="t", slug="elm", name="Elm", created_at=NOON))
+        session.flush()
+        session.add(CameraRow(id=7, tenant_id="t", site_id=1, slug="north", created_at=NOON))
+        session.flush()
+        for number, kind, cars in (
+            (1, "flow", 3),
+            (2, "flow", 4),
+            (3, "flow", None),
+            (4, "line", 9),
+        ):
+            session.add(
+                SeriesRow(id=number, tenant_id="t", camera_id=7, kind=kind, name=f"n{number}")
+            )
+            session.add(
+                CountRollupRow(
+                    series_id=number, width_s=900, start=NOON, tenant_id="t", car=cars, bins=15,
+                    watched_bins=15, withheld_bins=1,
+                )
+            )  # fmt: skip
+
+    migrate(empty_database)
+
+    with empty_database.session() as session:
+        found = {row.kind: row for row in session.exec(select(KindRollupRow))}
+    assert {kind: (row.car, row.person, row.bins) for kind, row in found.items()} == {
+        "flow": (7, None, 45), "line": (9, None, 15),
+    }  # fmt: skip
+    assert (found["flow"].camera_id, found["flow"].start, found["flow"].withheld_bins) == (
+        7, NOON, 3,
+    )  # fmt: skip
+    migrate_down(empty_database, to="0005")
+    assert "traffic_kind_rollup" not in inspect(empty_database.engine).get_table_names()
+
+
 def test_going_down_to_the_base_leaves_no_table(database: Database) -> None:
     make_room_for(database, first=NOON, last=NOON)
 
@@ -68,7 +108,7 @@ def test_going_down_to_the_base_leaves_no_table(database: Database) -> None:
 def test_a_program_refuses_a_database_that_is_behind(empty_database: Database) -> None:
     migrate(empty_database, to="0001")
 
-    with pytest.raises(ConflictError, match=r"version 0001, expected 0004"):
+    with pytest.raises(ConflictError, match=r"version 0001, expected 0006"):
         require_current(empty_database)
 
 

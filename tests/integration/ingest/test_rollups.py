@@ -13,7 +13,14 @@ import pytest
 from sqlmodel import select
 
 from common.geometry import Direction
-from common.messages import AreaFigures, BinReport, CameraBin, SectionCounts, aligned
+from common.messages import (
+    AreaFigures,
+    BinReport,
+    CameraBin,
+    FlowCounts,
+    SectionCounts,
+    aligned,
+)
 from common.road_users import ROAD_USERS
 from common.wire import Kind
 from coordinator.database import Database
@@ -24,6 +31,7 @@ from coordinator.traffic.rollup_tables import (
     AreaRollupRow,
     CameraRollupRow,
     CountRollupRow,
+    KindRollupRow,
     RollupDueRow,
     SpeedRollupRow,
 )
@@ -61,6 +69,7 @@ def test_rollups_equal_a_plain_sum(database: Database, seed: int) -> None:
 
     assert_camera_sums(database, bins)
     assert_count_sums(database, bins)
+    assert_kind_sums(database, bins)
     assert_speed_sums(database, bins)
     assert_area_sums(database, bins)
 
@@ -177,8 +186,14 @@ def random_bin(chance: random.Random, start: datetime, width_s: int, part: int) 
         camera="cam-1", start=start, part=part, width_s=width_s,
         coverage_s=float(width_s if watched else 0), frames_seen=chance.randint(0, 900),
         frames_dropped=chance.randint(0, 9), quality=quality, sections=tuple(sections),
-        areas=(area,),
+        flows=tuple(random_flow(chance, name, watched) for name in ("in", "out")), areas=(area,),
     )  # fmt: skip
+
+
+def random_flow(chance: random.Random, name: str, watched: bool) -> FlowCounts:
+    withheld = watched and chance.random() < 0.1
+    counts = tuple(chance.randint(0, 9) for _ in ROAD_USERS) if watched and not withheld else None
+    return FlowCounts(flow=name, counts=counts, withheld=withheld)
 
 
 def accepted(each: SimulatedBox, report: BinReport, sequence: int) -> Accepted:
@@ -258,6 +273,7 @@ def assert_count_sums(database: Database, bins: Sequence[CameraBin]) -> None:
         for key, group in grouped(bins, rows).items()
     }
     names = series_names(database)
+    flows = {(flow.flow, "") for b in bins for flow in b.flows}
     with database.session() as session:
         found = {
             (*names[r.series_id], r.width_s, r.start): (
@@ -266,6 +282,31 @@ def assert_count_sums(database: Database, bins: Sequence[CameraBin]) -> None:
                 r.headway_least_s,
             )
             for r in session.exec(select(CountRollupRow))
+            if names[r.series_id] not in flows
+        }  # fmt: skip
+    assert found == expected
+
+
+def assert_kind_sums(database: Database, bins: Sequence[CameraBin]) -> None:
+    def rows(b: CameraBin) -> Iterator[tuple[tuple[str], SectionCounts | FlowCounts]]:
+        yield from ((("line",), section) for section in b.sections)
+        yield from ((("flow",), flow) for flow in b.flows)
+
+    expected = {
+        key: (
+            *(add([told.counts and told.counts[i] for told in group]) for i in range(6)),
+            len(group),
+            sum(told.withheld for told in group),
+        )
+        for key, group in grouped(bins, rows).items()
+    }
+    with database.session() as session:
+        found = {
+            (r.kind, r.width_s, r.start): (
+                r.person, r.bicycle, r.car, r.motorcycle, r.bus, r.truck, r.bins,
+                r.withheld_bins,
+            )
+            for r in session.exec(select(KindRollupRow))
         }  # fmt: skip
     assert found == expected
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from common.encryption import SigningKey
+from common.encryption import EncryptionManager, SigningKey
 from common.errors import UnreachableError
 from coordinator.database import Database
 from coordinator.ingest.intake import Intake
@@ -44,6 +45,7 @@ def worker(
     broker: MemoryBroker,
     boxes: Iterable[SimulatedBox],
     settings: WorkerSettings | None = None,
+    manager: Callable[[], EncryptionManager] = lambda: MANAGER,
 ) -> tuple[IngestWorker, StallingTaker]:
     metrics = IngestMetrics()
     clock = StandingClock(NOW)
@@ -51,7 +53,7 @@ def worker(
     parts = WorkerParts(
         intake=Intake(
             keys=FakeKeys(each.identity for each in boxes),
-            manager=lambda: MANAGER,
+            manager=manager,
             clock=clock,
             metrics=metrics,
         ),
@@ -246,3 +248,43 @@ def test_what_is_in_hand_is_finished_when_told_to_stop(database: Database) -> No
 
     assert stored_bins(database) == 12
     assert broker.stored(north.device) == set(range(1, 13))
+
+
+class SlowForTheFirst:
+    """Keys that the first who asks gets only after the second has them."""
+
+    def __init__(self) -> None:
+        self._is_asked = threading.Lock()
+        self._second_has_them = threading.Event()
+
+    def __call__(self) -> EncryptionManager:
+        if self._is_asked.acquire(blocking=False):
+            assert self._second_has_them.wait(30)
+        else:
+            self._second_has_them.set()
+        return MANAGER
+
+
+def test_batches_that_are_judged_side_by_side_are_stored_as_they_arrived(
+    database: Database,
+) -> None:
+    north = box()
+    enrol(database, north)
+    broker = MemoryBroker(ORDERS)
+    made, _ = worker(
+        database, broker, [north], WorkerSettings(batch=1, judges=2), SlowForTheFirst()
+    )
+    # Two reports at one place of the stream: whichever is stored first wins it.
+    first, second = (
+        north.seal(report, sequence=1, created_at=NOW) for report in north.minutes(NOON, 2)
+    )
+
+    async def scene() -> None:
+        await broker.send([first, second])
+        await until(lambda: bool(broker.answers) and made.metrics.refused == 1)
+
+    run(made, scene)
+
+    with database.session() as session:
+        at = session.connection().execute(text("SELECT CAST(start AS text) FROM camera_bin"))
+        assert [start[:16] for (start,) in at] == ["2026-03-14 12:00"]

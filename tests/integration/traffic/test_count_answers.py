@@ -185,6 +185,44 @@ def test_flows_are_added_up_bin_by_bin(city: TrafficCity, api: AsgiClient) -> No
     assert answer["coverage"] == [1.0, 0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("asked", "cars"),
+    [
+        pytest.param({}, 42, id="all flows of the site"),
+        pytest.param({"camera": "cam-north"}, 42, id="all flows of a camera"),
+        pytest.param({"section": "S-N"}, 12, id="some of its flows"),
+        pytest.param({"kind": "line"}, 100, id="all lines"),
+        pytest.param({"kind": "line", "direction": "right"}, 99, id="lines in one direction"),
+    ],
+)
+def test_what_was_chosen_is_added_up_and_nothing_else(
+    city: TrafficCity, api: AsgiClient, asked: dict[str, str], cars: int
+) -> None:
+    city.watch(EIGHT)
+    city.count("N-S", EIGHT, {"car": 30})
+    city.count("S-N", EIGHT, {"car": 12})
+    city.count("N-N", EIGHT, None, withheld_bins=3)
+    city.count("north-leg right", EIGHT, {"car": 99})
+    city.count("north-leg left", EIGHT, {"car": 1})
+
+    answer = api.get(f"/api/v1/sites/{SITE}/totals", params={**HOUR, **asked}).json()
+
+    assert answer["counts"]["car"][0] == cars
+
+
+def test_what_was_withheld_of_any_flow_is_told_with_the_total(
+    city: TrafficCity, api: AsgiClient
+) -> None:
+    city.watch(EIGHT)
+    city.count("N-S", EIGHT, {"car": 30})
+    city.count("S-N", EIGHT, None, withheld_bins=3)
+
+    answer = api.get(f"/api/v1/sites/{SITE}/totals", params=HOUR).json()
+
+    assert answer["total"][0] == 30
+    assert answer["withheld_share"][0] == 0.1, "3 of 2 × 15 minutes"
+
+
 def test_another_tenant_sees_nothing(city: TrafficCity, clock: StandingClock) -> None:
     city.count("N-S", EIGHT, {"car": 30})
     stranger = AsgiClient(traffic_app(city.database, clock, tenant="shelbyville"))

@@ -21,15 +21,16 @@ def test_a_small_city_is_filled_once_and_asked(postgres_url: str) -> None:
     assert size["rows"]["traffic_count"] == 2 * ROWS_PER_SITE_DAY == 69_120
     # 24 series × (2 days in UTC × (288 + 96 + 24) sums + the 3 local days that they touch)
     assert size["rows"]["traffic_count_rollup"] == 24 * (2 * 408 + 3)
-    # 24 series and a camera, 3 sums at noon and 1 of the local day
-    assert size["sums_checked"] == 25 * 4
+    # 24 series, 2 kinds of them and a camera, 3 sums at noon and 1 of the local day
+    assert size["sums_checked"] == 27 * 4
     assert again["sizes"][0]["rows"] == size["rows"]
     assert len([line for line in told if "template" in line]) == 1
     assert len(size["questions"]) == 5
     for question in size["questions"]:
         assert question["p50_ms"] <= question["p95_ms"] <= question["worst_ms"]
-        counts = [s for s in question["statements"] if "traffic_count_rollup" in s["sql"]]
-        assert any("traffic_count_rollup_pkey" in line for line in counts[0]["plan"])
+        kept = "kind" if "added up" in question["question"] else "count"
+        counts = [s for s in question["statements"] if f"traffic_{kept}_rollup" in s["sql"]]
+        assert any(f"traffic_{kept}_rollup_pkey" in line for line in counts[0]["plan"])
         assert all(statement["plan"] for statement in question["statements"])
 
 

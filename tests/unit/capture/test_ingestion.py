@@ -21,6 +21,7 @@ QUICK = CaptureSettings(
     gap_after_s=0.1, gap_piece_s=0.1, stall_after_s=0.3, back_off=BackOff(base_s=0.0, cap_s=0.0)
 )
 RECORDING = CaptureSettings(gap_after_s=3.0, read_ahead_frames=2)
+NOTHING_AHEAD = CaptureSettings(gap_after_s=3.0, read_ahead_frames=0)
 
 
 def pipeline(
@@ -41,9 +42,10 @@ def recorded(*times_s: float) -> ScriptedSource:
     return ScriptedSource(*times_s, is_live=False)
 
 
-def test_every_frame_of_a_recording_comes_out_with_a_verdict() -> None:
+@pytest.mark.parametrize("settings", [RECORDING, NOTHING_AHEAD], ids=["read ahead", "on demand"])
+def test_every_frame_of_a_recording_comes_out_with_a_verdict(settings: CaptureSettings) -> None:
     source = recorded(*(i / 10 for i in range(100)))
-    capture = pipeline(opens(source), settings=RECORDING)
+    capture = pipeline(opens(source), settings=settings)
 
     items = list(capture)
 
@@ -65,11 +67,24 @@ def test_a_hole_in_a_recording_is_a_gap_with_the_recordings_own_time() -> None:
     assert gap.reason is GapReason.MISSING_FRAMES
 
 
-def test_a_recording_that_breaks_off_is_an_error_and_not_an_end() -> None:
+@pytest.mark.parametrize("settings", [RECORDING, NOTHING_AHEAD], ids=["read ahead", "on demand"])
+def test_a_recording_that_breaks_off_is_an_error_and_not_an_end(settings: CaptureSettings) -> None:
     source = ScriptedSource(0.0, UnreachableError("disk gone"), is_live=False)
 
     with pytest.raises(UnreachableError, match="disk gone"):
-        list(pipeline(opens(source), settings=RECORDING))
+        list(pipeline(opens(source), settings=settings))
+
+
+def test_a_stop_ends_a_recording_that_nobody_reads_ahead() -> None:
+    stop = threading.Event()
+    source = recorded(0.0, 0.1, 0.2)
+    items = iter(pipeline(opens(source), stop, NOTHING_AHEAD))
+    next(items)
+
+    stop.set()
+
+    assert list(items) == []
+    assert source.is_closed.is_set()
 
 
 def test_a_source_that_can_never_work_is_not_tried_again() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,34 @@ def test_bytes_that_are_no_frame_are_not_trusted(data: bytes) -> None:
 
     assert isinstance(caught.value, FrameError)
     assert not caught.value.is_too_big
+
+
+@pytest.mark.parametrize("level", [1, 3, 19])
+def test_every_level_comes_back_by_the_same_way(level: int) -> None:
+    data = b"41 lorries " * 2_000
+
+    assert decompressed(compressed(data, level=level), most_bytes=len(data)) == data
+
+
+def test_levels_do_not_share_a_context() -> None:
+    noise = np.rint(np.random.default_rng(0).normal(0, 3.3, 200_000)).astype(np.int8).tobytes()
+
+    usual, quick, again = (compressed(noise, level=level) for level in (3, 1, 3))
+
+    assert usual == again
+    assert len(quick) < 0.95 * len(usual)  # nothing repeats in noise: looking for it only costs
+
+
+@pytest.mark.parametrize("level", [0, -5, 23])
+def test_a_level_that_there_is_not_is_a_mistake(level: int) -> None:
+    with pytest.raises(ValueError, match=f"level {level}, expected 1 to 22"):
+        compressed(b"", level=level)
+
+
+def test_a_frame_is_read_where_it_lies() -> None:
+    told = b"head" + compressed(b"lorry")
+
+    assert decompressed(memoryview(told)[4:], most_bytes=5) == b"lorry"
 
 
 def test_each_thread_has_its_own_contexts() -> None:
