@@ -48,7 +48,7 @@ def read_private(path: Path, *, what: str = "key file") -> bytes:
         return file.read()
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes | memoryview) -> None:
     """Put the content in place with mode 0600; after a power cut the file is old or new.
 
     Raises:
@@ -101,7 +101,7 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+def _written_beside(path: Path, content: bytes | memoryview) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -205,8 +205,9 @@ class RunPlan(Message):
     strategy: Strategy = Strategy.FEDAVG
     server_rate: Annotated[float, Field(gt=0, le=10)] = 1.0
     most_byzantine: Annotated[int, Field(ge=0, le=1000)] = 1
-    """f of Krum and Bulyan; so many at each end are left out by the trimmed mean. The quorum
-    must be what the strategy needs against so many (``fewest_updates``)."""
+    """f of Krum and Bulyan; so many at each end are left out by the trimmed mean. As many boxes
+    must be asked as the strategy needs against so many (``fewest_updates``); each that screening
+    refuses is one less to be afraid of, so the quorum may be lower."""
     packing: Packing = Packing.INT8
     batch_norm: BatchNorm = BatchNorm.SHARED
     local: LocalTraining = LocalTraining()
@@ -238,10 +239,6 @@ class RunPlan(Message):
         if len(self.clients) < fewest:
             raise ValueError(
                 f"{against} with {len(self.clients)} boxes, expected at least {fewest}"
-            )
-        if self.quorum < fewest:
-            raise ValueError(
-                f"{against} with a quorum of {self.quorum}, expected at least {fewest}"
             )
 
 

@@ -31,6 +31,8 @@ _EVALUATION_SCENES = {
     "rain": "simulate:junction?seed={seed}&weather=rain",
 }
 _EVALUATION_FRAMES = 24
+_WORTH_SAYING = 0.01
+"""On so few frames a hundredth of mAP50 is a box or two."""
 
 LEARN: dict[str, Any] = {
     # Forty seconds must do here what a box takes days for.
@@ -195,8 +197,15 @@ def show_round(result: RoundResult, console: Console) -> None:
     console.print(f"the run ended as {result.state}; {result.lines} lines of its ledger hold")
     for reason in result.reasons:
         console.print(f"  {reason}")
-    gain = result.after.get("night", 0.0) - result.before.get("night", 0.0)
-    if result.before and gain > 0:
-        console.print(f"the night camera sees better: {gain:+.3f}")
-    else:
-        console.print(f"the night camera did NOT get better ({gain:+.3f}), so it keeps its model")
+    console.print(_in_words(result))
+
+
+def _in_words(result: RoundResult) -> str:
+    if "night" not in result.before or "night" not in result.after:
+        return "nobody can say what the round did to the night camera: it was not scored"
+    gain = result.after["night"] - result.before["night"]
+    if gain >= _WORTH_SAYING:
+        return f"the night camera sees better: mAP50 {gain:+.3f}"
+    if gain <= -_WORTH_SAYING:
+        return f"the night camera sees WORSE: mAP50 {gain:+.3f}"
+    return f"the night camera did not get visibly better: mAP50 {gain:+.3f} is within chance"

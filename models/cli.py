@@ -26,7 +26,7 @@ benchmark_commands.app.command()(attack_benchmark_commands.attacks)
 benchmark_commands.app.command()(attack_benchmark_commands.updates)
 app.add_typer(benchmark_commands.app, name="benchmark")
 app.add_typer(federated_commands.app, name="bundle")
-app.add_typer(federated_run_commands.app, name="rounds")
+app.add_typer(federated_run_commands.app, name="federated")
 benchmark_commands.app.command()(federated_benchmark_commands.federated)
 
 DataOption = Annotated[

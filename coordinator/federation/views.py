@@ -47,7 +47,7 @@ class RunWish(BaseModel):
     Attributes:
         devices: Whom to ask; empty means every box that can.
         samples: Device → labelled images on it, where its health report does not tell.
-        quorum: None means two thirds of the devices, two at least.
+        quorum: None means two thirds of the devices, two at least, or what the strategy needs.
         deadline_s: None means from the measured times of the devices.
     """
 

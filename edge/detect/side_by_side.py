@@ -1,9 +1,7 @@
 """Items in order → the same items in order, each with its result, several worked on at once.
 
 Every lane fetches its next item itself, so nothing has to wake up between two of them.
-With one inference per core that counts: whatever else wants a core takes it from a lane,
-and where a reader, a dispatcher and two lanes took turns on two cores, the inferences
-themselves became slower too.
+With one inference per core that counts: whatever else wants a core takes it from a lane.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def aggregation_memory(
     """Make updates, pack them as they would travel, and aggregate them once per strategy.
 
     Args:
-        clients: How many; each about 1.3 MB on disk for the time being.
+        clients: How many; each about 1.2 MB on disk for the time being.
         strategies: Strategies that need all values of a coordinate also unpack every update to
             disk, 10 MB each.
         with_flower: Also the mean of ``flwr`` over the same deltas; it holds them all.

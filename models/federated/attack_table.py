@@ -18,7 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import ConflictError, TrustError
-from common.rounds import ParentModel, PlannedClient, RunPlan, ScreeningSettings, Strategy
+from common.rounds import (
+    ParentModel,
+    PlannedClient,
+    RunPlan,
+    ScreeningSettings,
+    Strategy,
+    fewest_updates,
+)
 from models.federated.aggregation import aggregate
 from models.federated.attack_problem import AttackProblem, weighted_mean
 from models.federated.attack_report import Row, line
@@ -214,6 +221,7 @@ class AttackTable:
 
     def _plan(self, strategy: Strategy, *, is_screened: bool) -> RunPlan:
         clients = sorted(self._problem.samples.items())
+        liars = _BULYAN_LIARS if strategy is Strategy.BULYAN else LIARS_PLANNED
         return RunPlan(
             run="attack-table",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -223,7 +231,8 @@ class AttackTable:
             clients=tuple(PlannedClient(device=name, samples=count) for name, count in clients),
             strategy=strategy,
             server_rate=ADAPTIVE_RATE if is_adaptive(strategy) else 1.0,
-            most_byzantine=_BULYAN_LIARS if strategy is Strategy.BULYAN else LIARS_PLANNED,
+            quorum=max(2, fewest_updates(strategy, liars)),
+            most_byzantine=liars,
             local=self._problem.settings.local,
             screening=ScreeningSettings(is_on=is_screened),
         )

@@ -117,7 +117,8 @@ class GlobalFiles:
         Raises:
             UnreachableError: The disk did not take it.
         """
-        raw = vector.astype(_F32).tobytes()
+        # A view: two more copies of the model would be most of a round's memory.
+        raw = vector.astype(_F32, copy=False).data.cast("B")
         sha256 = hashlib.sha256(raw).hexdigest()
         write_state(self._path(number, "state.npz"), state)
         write_private(self._path(number, "f32"), raw)

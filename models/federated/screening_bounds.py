@@ -94,12 +94,13 @@ def against_the_others(
     Honest cameras that see different roads can have nearly orthogonal deltas: in n dimensions the
     cosine of two unrelated directions has mean 0 and standard deviation 1/sqrt(n), and n here is
     at most the sketch's size, less when few values dominate. So orthogonal is no offence. Refused
-    is who is below ``least_cosine`` (-0.05: 4.5 standard deviations of a delta spread over all values)
-    *and* below -3 of what chance gives for its own and the others' spread (``Bearing.chance``):
-    -0.033 for that even spread, further out when few values dominate. Measured on updates of YOLO11n, ten clients on different
-    cameras: honest ones lie at 0.06 to 0.35 against nine others and above -0.03 against two;
-    sign-flipped ones at -0.06 to -0.25. The worst is taken out first and the others compared
-    again, because while it is in, it pulls the median towards itself.
+    is who is below ``least_cosine`` (-0.05: 4.5 standard deviations of a delta spread over all
+    values) *and* below -3 of what chance gives for its own and the others' spread
+    (``Bearing.chance``): -0.033 for that even spread, further out when few values dominate.
+    Measured on updates of YOLO11n, ten clients on different cameras: honest ones lie at 0.06 to
+    0.35 against nine others and above -0.03 against two; sign-flipped ones at -0.06 to -0.25. The
+    worst is taken out first and the others compared again, because while it is in, it pulls the
+    median towards itself.
     """
     verdicts: dict[str, tuple[float, bool]] = {}
     left = list(measured)

@@ -1,6 +1,6 @@
 """Updates of one round as they arrive → files, read back one at a time.
 
-The server holds what travelled (about 1.3 MB a client) on disk and one piece of one update in
+The server holds what travelled (about 1.2 MB a client) on disk and one piece of one update in
 memory. Strategies that need all values of a coordinate at once (medians, distances) ask for the
 same stretch of every client; for them an update is unpacked once into a scratch file.
 """

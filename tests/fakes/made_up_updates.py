@@ -114,5 +114,5 @@ def plan_for(clients: Mapping[str, int], **changes: Any) -> RunPlan:
             PlannedClient(device=name, samples=count) for name, count in clients.items()
         ),
     }
-    needed = fewest_updates(changes.get("strategy", Strategy.FEDAVG), changes.get("most_byzantine", 1))
-    return RunPlan(**{"quorum": needed} | facts | changes)
+    strategy, liars = changes.get("strategy", Strategy.FEDAVG), changes.get("most_byzantine", 1)
+    return RunPlan(**{"quorum": fewest_updates(strategy, liars)} | facts | changes)

@@ -105,6 +105,24 @@ def test_a_wish_has_the_last_word(parent: ParentModel) -> None:
     assert (plan.run, plan.quorum, plan.deadline_s) == ("mine", 3, 77)
 
 
+@pytest.mark.parametrize(
+    ("boxes", "quorum"),
+    [
+        pytest.param(5, 4, id="two thirds of five"),
+        pytest.param(12, 8, id="less than two thirds of twelve"),
+    ],
+)
+def test_the_usual_quorum_is_two_thirds(
+    parent: ParentModel, boxes: int, quorum: int
+) -> None:
+    clients = tuple(PlannedClient(device=f"box-{i}", samples=40) for i in range(boxes))
+    wish = RunWish(parent=parent, strategy=Strategy.KRUM)  # 2f + 3 = 5
+
+    plan = make_plan(wish, clients, {}, settings=FederationSettings(), now=NOW)
+
+    assert plan.quorum == quorum
+
+
 def test_a_run_needs_a_parent() -> None:
     with pytest.raises(ConfigError, match="no parent model"):
         make_plan(RunWish(), CLIENTS, {}, settings=FederationSettings(), now=NOW)

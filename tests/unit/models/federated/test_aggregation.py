@@ -10,10 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import ConflictError, TrustError
-from common.rounds import BatchNorm, ClientVerdict, ScreeningSettings, Strategy, UpdatePrivacy
+from common.rounds import (
+    BatchNorm,
+    ClientVerdict,
+    ScreeningSettings,
+    Strategy,
+    UpdatePrivacy,
+    fewest_updates,
+)
 from models.federated.aggregation import MEANS, aggregate
 from models.federated.parameters import F32, layout_of
-from models.federated.robust_aggregation import fewest_updates, liars_left
+from models.federated.robust_aggregation import liars_left
 from models.federated.server_optimiser import ServerState
 from models.federated.spool import UpdatesInMemory
 from models.federated.update_noise import NoiseKey

@@ -40,13 +40,17 @@ def test_the_boxes_of_a_strip_are_shares_of_the_strip() -> None:
     assert view.picture().shape == (64, 64, 3)
 
 
-def test_what_nobody_is_sure_of_is_painted_over() -> None:
+def test_what_nobody_is_sure_of_is_painted_over_but_nobody_who_is_labelled() -> None:
+    # of 64 columns doubt covers 0 to 32; the car reaches from 24 to 40, rows 24 to 40
     doubt = Region(cx=0.25, cy=0.5, w=0.5, h=1.0)
 
     picture = View(sample=picture_sample(ignore=(doubt,))).picture()
+    plain = View(sample=picture_sample()).picture()
 
-    assert (picture[:, :32] == 114).all()
-    assert not (picture[:, 32:] == 114).all()
+    assert (picture[:, :24] == 114).all()
+    assert (picture[:24, 24:32] == 114).all()
+    assert (picture[24:40, 24:40] == plain[24:40, 24:40]).all()
+    assert (picture[:, 32:] == plain[:, 32:]).all()
 
 
 def test_every_sample_is_seen_once_an_epoch_and_chance_depends_on_the_seed() -> None:

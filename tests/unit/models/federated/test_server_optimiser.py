@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +79,31 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_a_missing_state_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="no optimiser state"):
         read_state(tmp_path / "state.npz", 3)
+
+
+def test_only_its_owner_reads_a_state_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    _, state = stepped(Strategy.FEDYOGI, ServerState())
+
+    write_state(tmp_path / "state.npz", state)
+    write_state(tmp_path / "state.npz", replace(state, steps=7))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
+    assert (tmp_path / "state.npz").stat().st_mode & 0o777 == 0o600
+    assert read_state(tmp_path / "state.npz", 3).steps == 7
+
+
+def test_a_state_is_written_without_a_copy_of_it(tmp_path: Path) -> None:
+    moment = np.ones(1_000_000, np.float32)
+    state = ServerState(steps=1, momentum=moment, second=moment)
+    tracemalloc.start()
+
+    write_state(tmp_path / "state.npz", state)
+
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < moment.nbytes / 4
+
+
+def test_a_state_that_the_disk_does_not_take_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="cannot be written"):
+        write_state(tmp_path / "gone" / "state.npz", ServerState())
