@@ -96,7 +96,9 @@ def test_reports_are_sealed_to_the_newest_key_in_force(
     assert identity.sealing_key(now - timedelta(days=20_000)) == coordinator.opening.public
 
 
-@pytest.mark.parametrize("name", identity_files.FILES)
+@pytest.mark.parametrize(
+    "name", [name for name in identity_files.FILES if name != identity_files.LEARNING_KEY_FILE]
+)
 def test_a_damaged_or_missing_file_is_told(folder: Path, identity: Identity, name: str) -> None:
     path = folder / name
     path.write_bytes(path.read_bytes()[:60])
@@ -108,6 +110,17 @@ def test_a_damaged_or_missing_file_is_told(folder: Path, identity: Identity, nam
     with pytest.raises(ConfigError):
         Identity.load(folder)
     assert identity.device == "box-1"
+
+
+def test_a_box_without_a_learning_key_reports_all_the_same(
+    folder: Path, identity: Identity
+) -> None:
+    (folder / identity_files.LEARNING_KEY_FILE).unlink()
+
+    loaded = Identity.load(folder)
+
+    assert loaded.device == identity.device
+    assert not loaded.learning_key_file.exists()
 
 
 def test_a_damaged_trust_anchor_is_told_before_it_is_used(folder: Path, identity: Identity) -> None:
