@@ -208,6 +208,11 @@ class CoordinatorConfig(_Model):
         return self.data_folder / "keys"
 
     @property
+    def audit_file(self) -> Path:
+        """Signed checkpoints of the audit log; copy it to another machine from time to time."""
+        return self.data_folder / "audit" / "checkpoints.jsonl"
+
+    @property
     def broker_folder(self) -> Path:
         """What the broker reads: certificates, revocation list, ACL, configuration."""
         return self.data_folder / "broker"

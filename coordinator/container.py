@@ -37,6 +37,8 @@ from coordinator.fleet.tokens import Tokens
 from coordinator.fleet.twins import Twins
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from coordinator.broker.embedded import EmbeddedBroker
@@ -210,6 +212,16 @@ class CoordinatorContainer(containers.DeclarativeContainer):
         authority=authority,
         certificates=certificates,
         revocations=revocations,
+    )
+    audit = providers.ThreadSafeSingleton(
+        SecurityAuditLogger, tenant=settings.provided.tenant.id, clock=clock
+    )
+    checkpoints = providers.ThreadSafeSingleton(
+        Checkpoints,
+        database,
+        keys_folder=settings.provided.keys_folder,
+        file=settings.provided.audit_file,
+        clock=clock,
     )
     tokens = providers.ThreadSafeSingleton(
         Tokens, database, authority, tenant=settings.provided.tenant.id, clock=clock

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from common.timing import SystemClock
 from coordinator.backup_store import back_up
 from coordinator.backup_store import restore as restore_file
 from coordinator.condition_store import Condition, condition
@@ -25,6 +26,9 @@ from coordinator.data_folder import make_data_folder
 from coordinator.database import Database
 from coordinator.schema import migrate as apply_steps
 from coordinator.schema import migrate_down, require_current
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.audit_entries import Action, Value
+from coordinator.security.audit_store import WHOLE_DATABASE, has_audit_log
 from coordinator.seeding_store import SeedSettings, seed_history
 from coordinator.traffic.periods import zone_of
 
@@ -129,6 +133,12 @@ def backup(
     """Write the whole database to one file; the coordinator may go on."""
     with _opened(config, database) as opened:
         size_bytes = back_up(opened, file)
+        with ExitStack() as undo:
+            # Nobody has a copy of the history that nobody knows of.
+            undo.callback(file.unlink, missing_ok=True)
+            told = {"size_bytes": size_bytes}
+            _record(opened, Action.DATABASE_BACKED_UP, file, told)
+            undo.pop_all()
     typer.echo(f"wrote {file}, {size_bytes / 1e6:,.1f} MB; keep data_folder/keys beside it")
 
 
@@ -142,6 +152,7 @@ def restore(
     with _opened(config, database) as opened:
         restore_file(opened, file)
         version = condition(opened)
+        _record(opened, Action.DATABASE_RESTORED, file, {"schema": version.schema})
     typer.echo(f"restored {file}; database is at version {version.schema or 'none'}")
 
 
@@ -164,6 +175,15 @@ def _opened(config: Path, address: str | None) -> Iterator[Database]:
         yield opened
     finally:
         opened.close()
+
+
+def _record(database: Database, action: Action, file: Path, told: Mapping[str, Value]) -> None:
+    if not has_audit_log(database):
+        typer.echo("not on record: the database is older than the audit log", err=True)
+        return
+    audit = SecurityAuditLogger(tenant=WHOLE_DATABASE, clock=SystemClock())
+    with database.session() as session:
+        audit.record(session, action, subject=str(file.absolute()), detail=told)
 
 
 def _table(found: Condition) -> Table:

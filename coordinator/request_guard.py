@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coordinator.metrics import Metrics
 from coordinator.problems import answer
+from coordinator.security.actors import Actor, ActorKind, acting_as
 
 MOST_BODY_BYTES = 1_048_576
 
@@ -62,7 +63,8 @@ class RequestGuard:
             if refusal is not None:
                 await refusal(scope, receive, counted)
             else:
-                await self._limited(scope, receive, counted)
+                with acting_as(_asker(scope)):
+                    await self._limited(scope, receive, counted)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             self._metrics.requests.labels(scope["method"], route, status).inc()
@@ -104,6 +106,12 @@ class RequestGuard:
 
 class _TooBigError(Exception):
     """Leaves the application from inside its reading of the body."""
+
+
+def _asker(scope: Scope) -> Actor:
+    """Until people sign in, where a request comes from is all that is known of them."""
+    client = scope.get("client")
+    return Actor(kind=ActorKind.ADDRESS, name=client[0] if client else "unknown")
 
 
 def _too_big(most: int) -> Any:

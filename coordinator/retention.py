@@ -9,6 +9,9 @@ from coordinator.database import Database
 from coordinator.ingest.plausibility import BEHIND
 from coordinator.partitions_store import forget_before, make_room_for
 from coordinator.reports.store import forget_quarantine, forget_reports
+from coordinator.security.actors import current_actor
+from coordinator.security.audit_entries import Action, Deed
+from coordinator.security.audit_store import WHOLE_DATABASE, append
 from coordinator.traffic.intake_store import forget_told
 
 AHEAD = timedelta(days=40)
@@ -60,4 +63,19 @@ def keep_house(database: Database, kept: Kept, *, now: datetime) -> Housekeeping
         forgotten = forget_quarantine(connection, now - timedelta(days=kept.quarantine_days))
         forgotten += forget_reports(connection, now - BEHIND - MARGIN)
         forgotten += forget_told(connection, now - timedelta(days=kept.minutes_days))
+        if dropped or forgotten:
+            told = {
+                "minutes_days": kept.minutes_days,
+                "quarantine_days": kept.quarantine_days,
+                "dropped": dropped,
+                "forgotten": forgotten,
+            }
+            deed = Deed(
+                actor=current_actor(),
+                action=Action.HISTORY_DROPPED,
+                subject="retention",
+                detail=told,
+                at=now,
+            )
+            append(session, WHOLE_DATABASE, deed)
     return Housekeeping(made=made, dropped=dropped, forgotten=forgotten)

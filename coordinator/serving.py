@@ -21,6 +21,7 @@ _TWINS_S = 5.0
 _KEYS_S = 600.0
 _QUALITY_S = 300.0
 _ROLLUPS_S = 5.0
+_AUDIT_S = 60.0
 _HOUSE_S = 6 * 3600.0
 
 _FIGURES = {
@@ -75,6 +76,7 @@ def _add_loops(container: CoordinatorContainer) -> None:
         ("keys", container.ring().turn, _KEYS_S),
         ("rollups", partial(sum_everything_due, container.database()), _ROLLUPS_S),
         ("housekeeping", keep, _HOUSE_S),
+        ("audit", container.checkpoints().sign_due, _AUDIT_S),
         ("quality", quality.run_once, _QUALITY_S),
     ):
         parts.add(name, Loop(name, action, every_s=every_s, metrics=metrics))

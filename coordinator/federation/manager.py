@@ -31,6 +31,8 @@ from coordinator.federation.views import (
     Verification,
 )
 from coordinator.fleet.reading_store import reading
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.audit_entries import Action, Value
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class DistributedTrainingManager:
         self._settings = settings
         self._tenant = tenant
         self._clock = clock
+        self._audit = SecurityAuditLogger(tenant=tenant, clock=clock)
 
     def plan(self, wish: RunWish) -> RunPlan:
         """What would be launched; nothing is kept.
@@ -90,6 +93,13 @@ class DistributedTrainingManager:
         plan = self.plan(wish)
         with self._database.session() as session:
             row = RunStore(session, self._tenant).add(plan, now=plan.created_at)
+            told: dict[str, Value] = {
+                "clients": len(plan.clients),
+                "rounds": plan.rounds,
+                "strategy": str(plan.strategy),
+                "parent_sha256": plan.parent.sha256,
+            }
+            self._audit.record(session, Action.ROUNDS_LAUNCHED, subject=plan.run, detail=told)
             # Inside the transaction: a run without a folder could never begin.
             self._folders.create(plan)
             view = RunView.of(row)
@@ -147,6 +157,8 @@ class DistributedTrainingManager:
             else:
                 raise ConflictError(f"run {run!r} is {state}, expected one that has not ended")
             view = RunView.of(row)
+            told = {"round": row.round}
+            self._audit.record(session, Action.ROUNDS_STOPPED, subject=run, detail=told)
         log.info("run_stop_asked", run=run)
         return view
 
@@ -165,6 +177,8 @@ class DistributedTrainingManager:
             store.move(row, RunState.PLANNED, now=self._clock.now())
             row.is_to_stop, row.starts, row.handle = False, 0, None
             view = RunView.of(row)
+            told = {"round": row.round}
+            self._audit.record(session, Action.ROUNDS_RESUMED, subject=run, detail=told)
         log.info("run_resume_asked", run=run, round=row.round)
         return view
 

@@ -22,6 +22,7 @@ from coordinator.fleet.command_line import (
 from coordinator.fleet.keyring import KeyUse
 from coordinator.fleet.states import DeviceState
 from coordinator.fleet.views import TwinWish
+from coordinator.security.audit_entries import Action
 
 app = typer.Typer(help="Let boxes in, look after them, take them out.", no_args_is_help=True)
 twin_app = typer.Typer(help="What a box shall run.", no_args_is_help=True)
@@ -100,6 +101,12 @@ def rotate_keys(
     Boxes know the next key already. Reports sealed to the old one are opened as long as
     trust.old_key_days says; a running coordinator notices by itself.
     """
-    ring = open_container(config).ring()
+    container = open_container(config)
+    ring, audit = container.ring(), container.audit()
     for each in [use] if use is not None else list(KeyUse):
-        typer.echo(f"{each} key in effect: {ring.rotate(each).id}")
+        # First on record: a key cannot be put back, an entry can be rolled back.
+        with container.database().session() as session:
+            told = {"before": ring.in_effect(each).id}
+            audit.record(session, Action.KEYS_ROTATED, subject=each.value, detail=told)
+            rotated = ring.rotate(each)
+        typer.echo(f"{each} key in effect: {rotated.id}")

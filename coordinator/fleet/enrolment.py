@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +31,9 @@ from coordinator.fleet.keyring import KeyRing
 from coordinator.fleet.states import DeviceState
 from coordinator.fleet.store import FleetStore
 from coordinator.fleet.tables import CertificateRow, DeviceKeyRow, DeviceRow, EnrolmentTokenRow
+from coordinator.security.actors import Actor, ActorKind, asking_address
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.audit_entries import Action, Value
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +58,7 @@ class Enrolment:
         self._trusted = trusted
         self._tenant = tenant
         self._clock = clock
+        self._audit = SecurityAuditLogger(tenant=tenant, clock=clock)
 
     def enrol(self, request: EnrolmentRequest) -> EnrolmentAnswer:
         """Let a box in.
@@ -82,7 +87,15 @@ class Enrolment:
                 self._let_in(store, used, device, now)
                 store.add_key(_key_row(device, self._tenant, key, now))
             self._take_learning_key(store, device, request)
-            return self._answer(store, device, request.csr_pem, site)
+            answer = self._answer(store, device, request.csr_pem, site)
+            told: dict[str, Value] = {
+                "site": site,
+                "token_digest": token.digest,
+                "key_id": key.key_id,
+                "again": used is None,
+            }
+            self._record(session, Action.DEVICE_ENROLLED, device, told)
+            return answer
 
     def renew(self, device: str, signed: SignedRenewal) -> EnrolmentAnswer:
         """A new certificate, and a new signing key where the request brings one.
@@ -102,7 +115,23 @@ class Enrolment:
             request = read_renewal(signed, keys, device=device, now=now)
             self._add_new_key(store, request, signed.signed_by, now)
             self._take_learning_key(store, device, request)
-            return self._answer(store, device, request.csr_pem, store.sites()[row.site_id].slug)
+            site = store.sites()[row.site_id].slug
+            answer = self._answer(store, device, request.csr_pem, site)
+            told = {"signed_by": signed.signed_by, "key_id": proven_key(request).key_id}
+            self._record(session, Action.DEVICE_RENEWED, device, told)
+            return answer
+
+    def _record(
+        self, session: Session, action: Action, device: str, told: Mapping[str, Value]
+    ) -> None:
+        """The box acts by itself; the address is only where it called from."""
+        self._audit.record(
+            session,
+            action,
+            subject=device,
+            detail={**told, "address": asking_address()},
+            by=Actor(kind=ActorKind.DEVICE, name=device),
+        )
 
     def _let_in(
         self, store: FleetStore, token: EnrolmentTokenRow, device: str, now: datetime

@@ -13,6 +13,8 @@ from coordinator.fleet.states import DeviceState
 from coordinator.fleet.store import FleetStore
 from coordinator.fleet.tables import DeviceRow
 from coordinator.fleet.views import CertificateView, DeviceDetailView, DeviceView
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.audit_entries import Action, Value
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +29,7 @@ class Fleet:
         self._revocations = revocations
         self._tenant = tenant
         self._clock = clock
+        self._audit = SecurityAuditLogger(tenant=tenant, clock=clock)
 
     def list(self, *, state: DeviceState | None = None) -> list[DeviceView]:
         """Every box by id."""
@@ -83,6 +86,8 @@ class Fleet:
             now = self._clock.now()
             serials = store.end_device(row, state=DeviceState.RETIRED, why=reason, now=now)
             view = self._view(store, row)
+            told: dict[str, Value] = {"reason": reason, "certificates": len(serials)}
+            self._audit.record(session, Action.DEVICE_RETIRED, subject=device, detail=told)
         log.info("device_retired", device=device, certificates=len(serials))
         try:
             self._revocations.publish()

@@ -19,6 +19,8 @@ from coordinator.fleet.device_ids import MOST_SITE_CHARACTERS
 from coordinator.fleet.states import DeviceState
 from coordinator.fleet.store import FleetStore
 from coordinator.fleet.tables import EnrolmentTokenRow
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.audit_entries import Action
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Tokens:
         self._authority = authority
         self._tenant = tenant
         self._clock = clock
+        self._audit = SecurityAuditLogger(tenant=tenant, clock=clock)
 
     def create(
         self,
@@ -104,6 +107,8 @@ class Tokens:
                     expires_at=expires_at,
                 )
             )
+            told = {"digest": token.digest, "replaces": replaces, "expires_at": str(expires_at)}
+            self._audit.record(session, Action.TOKEN_CREATED, subject=site, detail=told)
         log.info("enrolment_allowed", site=site, replaces=replaces, expires_at=str(expires_at))
         return NewToken(token=token, site=site, expires_at=expires_at)
 

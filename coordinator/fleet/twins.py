@@ -7,8 +7,10 @@ may forget, and a box may be away for weeks.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -25,6 +27,8 @@ from coordinator.fleet.store import FleetStore
 from coordinator.fleet.tables import TwinRow
 from coordinator.fleet.twins_store import TwinStore
 from coordinator.fleet.views import TwinView, TwinWish
+from coordinator.security.audit import SecurityAuditLogger
+from coordinator.security.audit_entries import Action, Value
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,7 @@ class Twins:
         self._database = database
         self._tenant = tenant
         self._clock = clock
+        self._audit = SecurityAuditLogger(tenant=tenant, clock=clock)
         self._signing = signing
         self._sender = sender
         self._sent_s: dict[tuple[str, int], float] = {}
@@ -96,6 +101,8 @@ class Twins:
                 )
             desired = {"cameras": [camera.model_dump(mode="json") for camera in wish.cameras]}
             after = store.wish(device, desired, desired_version=version + 1, desired_at=now)
+            told: dict[str, Value] = {"version": version + 1, "sha256": _digest_of(desired)}
+            self._audit.record(session, Action.TWIN_WISHED, subject=device, detail=told)
             log.info("twin_wished", device=device, version=version + 1)
             return TwinView.of(device, after)
 
@@ -130,3 +137,8 @@ class Twins:
         )
         topic = str(Topic(row.device_id, Way.DOWN, Kind.TWIN))
         return topic, sign_order(self._signing(), order.model_dump_json().encode())
+
+
+def _digest_of(desired: dict[str, Any]) -> str:
+    """Tells later whether a wish is the one that was recorded."""
+    return hashlib.sha256(json.dumps(desired, sort_keys=True).encode()).hexdigest()

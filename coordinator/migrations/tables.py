@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 import coordinator.federation.tables
 import coordinator.fleet.tables
 import coordinator.reports.tables
+import coordinator.security.tables
 import coordinator.traffic.quality_tables
 import coordinator.traffic.rollup_tables
 import coordinator.traffic.tables  # noqa: F401 - importing a module registers its tables

@@ -112,9 +112,7 @@ def test_a_wish_has_the_last_word(parent: ParentModel) -> None:
         pytest.param(12, 8, id="less than two thirds of twelve"),
     ],
 )
-def test_the_usual_quorum_is_two_thirds(
-    parent: ParentModel, boxes: int, quorum: int
-) -> None:
+def test_the_usual_quorum_is_two_thirds(parent: ParentModel, boxes: int, quorum: int) -> None:
     clients = tuple(PlannedClient(device=f"box-{i}", samples=40) for i in range(boxes))
     wish = RunWish(parent=parent, strategy=Strategy.KRUM)  # 2f + 3 = 5
 
