@@ -81,6 +81,11 @@ class EncryptionManager:
         return self._signing.key_id if self._signing else None
 
     @property
+    def opening(self) -> tuple[OpeningKey, ...]:
+        """What reports are opened with."""
+        return tuple(self._opening.values())
+
+    @property
     def sealed_to(self) -> str | None:
         """Id of the key that this side seals to."""
         return self._sealing.key_id if self._sealing else None

@@ -107,9 +107,10 @@ class SigningKey:
         Raises:
             ConfigError: Missing, readable by others, or no such key.
         """
-        (key,) = _private_keys(path, 1)
+        name = f"key file {path}"
+        (key,) = _private_keys(read_private(path), 1, name)
         if not isinstance(key, Ed25519PrivateKey):
-            raise _not_a_key(path, "an Ed25519 key")
+            raise _not_a_key(name, "an Ed25519 key")
         return cls(key)
 
     def save(self, path: Path) -> None:
@@ -198,18 +199,31 @@ class OpeningKey:
         Raises:
             ConfigError: Missing, readable by others, or no such pair.
         """
-        mlkem, x25519 = _private_keys(path, 2)
+        return cls.from_pem(read_private(path), name=f"key file {path}")
+
+    @classmethod
+    def from_pem(cls, pem: bytes, *, name: str = "PEM") -> OpeningKey:
+        """Read what ``to_pem`` wrote.
+
+        Raises:
+            ConfigError: No such pair; the message says ``name`` of it.
+        """
+        mlkem, x25519 = _private_keys(pem, 2, name)
         if not isinstance(mlkem, MLKEM768PrivateKey) or not isinstance(x25519, X25519PrivateKey):
-            raise _not_a_key(path, "an ML-KEM-768 key and an X25519 key")
+            raise _not_a_key(name, "an ML-KEM-768 key and an X25519 key")
         return cls(mlkem, x25519)
 
     def save(self, path: Path) -> None:
-        """Write two PKCS #8 PEM blocks, ML-KEM as its seed (RFC 9935), mode 0600.
+        """Write ``to_pem``, mode 0600, by an atomic rename.
 
         Raises:
             UnreachableError: The folder cannot be written.
         """
-        write_private(path, _pem(self._mlkem) + _pem(self._x25519))
+        write_private(path, self.to_pem())
+
+    def to_pem(self) -> bytes:
+        """Two PKCS #8 PEM blocks, ML-KEM as its seed (RFC 9935), without a pass phrase."""
+        return _pem(self._mlkem) + _pem(self._x25519)
 
     @property
     def key_id(self) -> str:
@@ -224,17 +238,17 @@ def _pem(key: Ed25519PrivateKey | MLKEM768PrivateKey | X25519PrivateKey) -> byte
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _private_keys(path: Path, count: int) -> list[object]:
-    blocks = _PEM.findall(read_private(path))
+def _private_keys(pem: bytes, count: int, name: str) -> list[object]:
+    blocks = _PEM.findall(pem)
     if len(blocks) != count:
-        raise ConfigError(f"key file {path} holds {len(blocks)} private keys, expected {count}")
+        raise ConfigError(f"{name} holds {len(blocks)} private keys, expected {count}")
     try:
         return [load_pem_private_key(block, None) for block in blocks]
     except ValueError as error:
-        raise _not_a_key(path, "a key in PKCS #8 PEM") from error
+        raise _not_a_key(name, "a key in PKCS #8 PEM") from error
 
 
-def _not_a_key(path: Path, expected: str) -> ConfigError:
+def _not_a_key(name: str, expected: str) -> ConfigError:
     return ConfigError(
-        f"key file {path} does not hold {expected}", hint="restore it from a backup, or make anew"
+        f"{name} does not hold {expected}", hint="restore it from a backup, or make anew"
     )

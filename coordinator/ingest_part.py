@@ -13,9 +13,10 @@ from coordinator.broker.access import INGEST_NAMES
 from coordinator.config import CoordinatorConfig
 from coordinator.container import CoordinatorContainer, broker_login
 from coordinator.ingest.broker_link import mqtt_links
-from coordinator.ingest.intake import Intake
+from coordinator.ingest.intake import Intake, IntakeSettings
 from coordinator.ingest.keys_store import FleetKeys
 from coordinator.ingest.metrics import IngestMetrics
+from coordinator.ingest.opening import choose_opener
 from coordinator.ingest.taking import ReportTaker
 from coordinator.ingest.worker import IngestWorker, WorkerParts, WorkerSettings
 from coordinator.retention import Kept
@@ -96,7 +97,9 @@ def ingest_part(container: CoordinatorContainer, *, index: int, workers: int) ->
             manager=container.ring().manager,
             clock=clock,
             metrics=metrics,
-            behind=kept(settings).behind,
+            settings=IntakeSettings(
+                behind=kept(settings).behind, opener=choose_opener(workers=workers)
+            ),
         ),
         taker=ReportTaker(database, clock=clock, metrics=metrics),
         links=mqtt_links(login, wanted=wanted),

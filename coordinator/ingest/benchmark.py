@@ -24,9 +24,10 @@ from common.timing import SystemClock
 from coordinator.database import Database
 from coordinator.ingest.broker_link import Link, Sink
 from coordinator.ingest.enrolled_boxes_store import enrol_simulated
-from coordinator.ingest.intake import Intake
+from coordinator.ingest.intake import Intake, IntakeSettings
 from coordinator.ingest.keys_store import FleetKeys
 from coordinator.ingest.metrics import IngestMetrics
+from coordinator.ingest.opening import choose_opener
 from coordinator.ingest.simulated_boxes import LINES, SimulatedBox
 from coordinator.ingest.taking import ReportTaker
 from coordinator.ingest.verdicts import Accepted, Received
@@ -103,7 +104,7 @@ def benchmark_ingest(settings: BenchmarkSettings) -> BenchmarkResult:
     spawning = multiprocessing.get_context("spawn")
     pipes = [spawning.Pipe() for _ in range(settings.workers)]
     processes = [
-        spawning.Process(target=_work, args=(settings, number, theirs), daemon=True)
+        spawning.Process(target=_work, args=(settings, number, theirs))
         for number, (_, theirs) in enumerate(pipes)
     ]
     for process in processes:
@@ -162,7 +163,7 @@ def _work(settings: BenchmarkSettings, number: int, pipe: Connection) -> None:
     enrol_simulated(database, boxes, now=now)
     messages = _sealed(boxes, settings.boxes + settings.reports, now)
     broker = _ListBroker(messages[settings.boxes :], IngestMetrics())
-    parts = _parts(database, opening, broker)
+    parts = _parts(database, opening, broker, settings.workers)
     # The first report of each box makes its camera and series: once in the life of a box.
     first_reports = [parts.intake.examine(message) for message in messages[: settings.boxes]]
     parts.taker.take_in([each for each in first_reports if isinstance(each, Accepted)])
@@ -173,7 +174,9 @@ def _work(settings: BenchmarkSettings, number: int, pipe: Connection) -> None:
     database.close()
 
 
-def _parts(database: Database, opening: OpeningKey, broker: _ListBroker) -> WorkerParts:
+def _parts(
+    database: Database, opening: OpeningKey, broker: _ListBroker, workers: int
+) -> WorkerParts:
     metrics, clock = broker.metrics, SystemClock()
     manager, signing = EncryptionManager(opening=[opening]), SigningKey.generate()
     return WorkerParts(
@@ -182,6 +185,7 @@ def _parts(database: Database, opening: OpeningKey, broker: _ListBroker) -> Work
             manager=lambda: manager,
             clock=clock,
             metrics=metrics,
+            settings=IntakeSettings(opener=choose_opener(workers=workers)),
         ),
         taker=ReportTaker(database, clock=clock, metrics=metrics),
         links=broker,

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from functools import lru_cache
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
 from time import thread_time
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from common.encryption import (
     EncryptionManager,
-    Envelope,
     EnvelopeError,
     Header,
     Reason,
@@ -30,6 +31,7 @@ from common.topics import MOST_TOPIC_CHARACTERS, Topic, Way, parse_topic
 from common.wire import Kind
 from coordinator.ingest.devices import ENROLLED, DeviceIdentity, DeviceKeys
 from coordinator.ingest.metrics import IngestMetrics
+from coordinator.ingest.opening import Opener, OpeningHere, Sealed
 from coordinator.ingest.plausibility import (
     BEHIND,
     ImplausibleError,
@@ -47,9 +49,29 @@ from coordinator.ingest.verdicts import (
 
 _MOST_NAMED_FAULTS = 5
 
+_Checked = TypeVar("_Checked")
+
+
+_UNSIGNED = frozenset({Reason.BAD_SIGNATURE, Reason.UNKNOWN_KEY})
+"""What leaves open who sent it; or our key may come back from a backup: the box must keep it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeSettings:
+    """How an intake works.
+
+    Attributes:
+        behind: Oldest bins that are taken in: no older than retention keeps, or sums would be
+            made again from what is left of an old day.
+        opener: Who verifies and opens.
+    """
+
+    behind: timedelta = BEHIND
+    opener: Opener = field(default_factory=OpeningHere)
+
 
 class _RejectedError(Exception):
-    """Internal: leaves ``_examine`` from wherever the doubt arose."""
+    """Internal: leaves a check from wherever the doubt arose."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -66,23 +88,24 @@ class Intake:
         manager: Callable[[], EncryptionManager],
         clock: Clock,
         metrics: IngestMetrics | None = None,
-        behind: timedelta = BEHIND,
+        settings: IntakeSettings | None = None,
     ) -> None:
         """Prepare.
 
         Args:
             keys: Who is believed.
-            manager: Asked anew for each message, because keys rotate while we run.
+            manager: Asked anew for each batch, because keys rotate while we run.
             clock: What time it is.
             metrics: Where processor time is counted.
-            behind: Oldest bins that are taken in: no older than retention keeps, or sums would
-                be made again from what is left of an old day.
+            settings: How it works.
         """
+        settings = settings or IntakeSettings()
         self._keys = keys
         self._manager = manager
         self._clock = clock
         self._metrics = metrics or IngestMetrics()
-        self._behind = min(behind, BEHIND)
+        self._behind = min(settings.behind, BEHIND)
+        self._opener = settings.opener
 
     def examine(self, received: Received) -> Accepted | Rejected:
         """Judge one message.
@@ -90,17 +113,8 @@ class Intake:
         Raises:
             UnreachableError: Nobody can say who the sender is; ask again later.
         """
-        case = _Case(received)
-        try:
-            return self._examine(case)
-        except EnvelopeError as error:
-            reason, detail = error.reason.value, str(error)
-            if error.reason is Reason.UNKNOWN_KEY:
-                # Our key may come back from a backup: the box must keep the report.
-                case.place = None
-        except (_RejectedError, ImplausibleError) as error:
-            reason, detail = str(error.reason), str(error)
-        return case.rejected(reason, detail)
+        (verdict,) = self.examine_all([received])
+        return verdict
 
     def examine_all(self, messages: Sequence[Received]) -> list[Accepted | Rejected]:
         """Judge messages; one verdict each, in order.
@@ -108,9 +122,32 @@ class Intake:
         Raises:
             UnreachableError: Nobody can say who the senders are; ask again later.
         """
-        return [self.examine(message) for message in messages]
+        now = self._clock.now()
+        cases = [_Case(message) for message in messages]
+        verdicts = [_tried(case, self._admitted, now) for case in cases]
+        admitted = [
+            (case, each)
+            for case, each in zip(cases, verdicts, strict=True)
+            if isinstance(each, _Admitted)
+        ]
+        opened, seconds = self._opener.open_all(
+            [each.sealed for _, each in admitted], self._manager()
+        )
+        self._metrics.crypto_s += seconds
+        read = iter(
+            [
+                _tried(case, partial(self._read, each, content), now)
+                for (case, each), content in zip(admitted, opened, strict=True)
+            ]
+        )
+        return [next(read) if isinstance(each, _Admitted) else each for each in verdicts]
 
-    def _examine(self, case: _Case) -> Accepted:
+    def close(self) -> None:
+        """Give back what the opener holds."""
+        self._opener.close()
+
+    def _admitted(self, case: _Case, now: datetime) -> _Admitted:
+        """Everything that is cheaper than opening; nobody's word is believed yet."""
         topic = _our_topic(case.received.topic)
         if self._keys.knows(topic.device):
             case.device = topic.device
@@ -120,39 +157,57 @@ class Intake:
             raise _RejectedError(Refused.OTHER_DEVICE, "header and topic name different devices")
         if header.kind is not topic.kind:
             raise _RejectedError(Refused.OTHER_KIND, f"header says {header.kind.value}")
-        now, started_s = self._clock.now(), thread_time()
+        identity = self._identity(header)
+        if identity.state != ENROLLED:
+            verify_envelope(envelope, identity.key)
+            raise _RejectedError(identity.state, "this box is not believed any more")
         try:
-            identity = self._trusted(header, envelope)
-            case.place = StreamPlace(header.device, header.epoch, header.sequence)
             check_moment(header.created_at, now)
-            payload = self._manager().open(envelope)
-        finally:
-            opened_s = thread_time()
-            self._metrics.crypto_s += opened_s - started_s
-        message = _parsed(header.kind, payload)
+        except ImplausibleError:
+            # It costs no opening; but only the box itself is told.
+            verify_envelope(envelope, identity.key)
+            case.place = _place(header)
+            raise
+        return _Admitted(identity, Sealed(case.received.data, envelope, identity.key))
+
+    def _read(
+        self, admitted: _Admitted, content: bytes | EnvelopeError, case: _Case, now: datetime
+    ) -> Accepted:
+        header = admitted.sealed.envelope.header
+        if isinstance(content, EnvelopeError):
+            case.place = None if content.reason in _UNSIGNED else _place(header)
+            raise content
+        case.place = _place(header)
+        started_s = thread_time()
+        message = _parsed(header.kind, content)
         check_message(message, now, self._behind)
-        self._metrics.parsing_s += thread_time() - opened_s
+        self._metrics.parsing_s += thread_time() - started_s
         return Accepted(
-            identity=identity,
+            identity=admitted.identity,
             place=case.place,
             kind=header.kind,
             created_at=header.created_at,
-            digest=hashlib.sha256(payload).digest(),
+            digest=hashlib.sha256(content).digest(),
             message=message,
             topic=case.received.topic,
             size_bytes=len(case.received.data),
         )
 
-    def _trusted(self, header: Header, envelope: Envelope) -> DeviceIdentity:
+    def _identity(self, header: Header) -> DeviceIdentity:
         identity = self._keys.find(header.device, header.signed_by)
         if identity is None:
             if self._keys.knows(header.device):
                 raise _RejectedError(Reason.UNKNOWN_KEY, f"no key {header.signed_by} of this box")
             raise _RejectedError(Refused.UNKNOWN_DEVICE, "nobody enrolled this box")
-        verify_envelope(envelope, identity.key)
-        if identity.state != ENROLLED:
-            raise _RejectedError(identity.state, "this box is not believed any more")
         return identity
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """Worth being opened."""
+
+    identity: DeviceIdentity
+    sealed: Sealed
 
 
 class _Case:
@@ -176,6 +231,21 @@ class _Case:
             digest=hashlib.sha256(data).hexdigest(),
             detail=detail[:MOST_DETAIL_CHARACTERS],
         )
+
+
+def _tried(
+    case: _Case, check: Callable[[_Case, datetime], _Checked], now: datetime
+) -> _Checked | Rejected:
+    try:
+        return check(case, now)
+    except EnvelopeError as error:
+        return case.rejected(error.reason.value, str(error))
+    except (_RejectedError, ImplausibleError) as error:
+        return case.rejected(str(error.reason), str(error))
+
+
+def _place(header: Header) -> StreamPlace:
+    return StreamPlace(header.device, header.epoch, header.sequence)
 
 
 @lru_cache(maxsize=16_384)

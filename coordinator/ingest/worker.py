@@ -48,7 +48,8 @@ class WorkerSettings:
         batch: Most reports in one transaction.
         queue: Most messages that wait.
         queue_bytes: Most bytes that wait.
-        judges: Threads that judge, a batch each.
+        judges: Threads that judge, a batch each: one waits for what is opened while the other
+            reads what was.
         index: Number of this worker, from 0.
         workers: Of how many. Above 1 and without shared subscriptions every worker hears
             everything and takes the devices whose hash is its own.
@@ -120,6 +121,7 @@ class IngestWorker:
                 end.cancel()
             await asyncio.gather(*left, return_exceptions=True)
             self._judges.shutdown(wait=True, cancel_futures=True)
+            self._parts.intake.close()
             self._committer.shutdown(wait=True, cancel_futures=True)
 
     async def _receive(self, waiting: WaitingMessages) -> None:

@@ -1,24 +1,18 @@
-"""An open PyAV container → small BGR images with their presentation times.
-
-swscale goes from the decoder's own format to the wanted size and to BGR in one
-step: 1080p to 640x360 costs a third less than a full-size conversion that the
-letterbox would shrink again.
-"""
+"""An open PyAV container → pictures with their presentation times, coloured when asked for."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
-import numpy as np
 from av.container import InputContainer
 from av.error import EOFError as AvEOFError
 from av.error import InvalidDataError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
+
+from edge.capture.pixels import Decoded
 
 USUAL_RATE_FPS = 25.0
 HIGHEST_RATE_FPS = 1000.0
@@ -50,12 +44,12 @@ class Picture:
 
     Attributes:
         pts_s: Presentation time as the stream tells it, or None where it tells none.
-        image: Shape (h, w, 3), uint8, BGR.
+        pixels: Still in the decoder's own format.
         native_size: Width and height before scaling.
     """
 
     pts_s: float | None
-    image: NDArray[np.uint8]
+    pixels: Decoded
     native_size: tuple[int, int]
 
 
@@ -117,12 +111,10 @@ def pictures(
 def _picture(frame: VideoFrame, stream: VideoStream, size: tuple[int, int]) -> Picture:
     base = frame.time_base or stream.time_base
     pts_s = None if frame.pts is None or base is None else float(frame.pts * base)
-    width, height = size
     # A display rotation in the file's side data is left alone: site files are drawn on
     # the picture as stored, and a mounted camera does not turn.
-    image = frame.to_ndarray(format="bgr24", width=width, height=height, threads=1)
     return Picture(
         pts_s=pts_s,
-        image=cast(NDArray[np.uint8], image),
+        pixels=Decoded(frame, size),
         native_size=(frame.width, frame.height),
     )

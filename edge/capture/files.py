@@ -122,7 +122,7 @@ class FileSource:
                 index=handed_on + self.faults.total,
                 captured_s=captured_s,
                 captured_at=self._started_at + timedelta(seconds=captured_s),
-                image=picture.image,
+                pixels=picture.pixels,
                 native_size=picture.native_size,
             )
             handed_on += 1

@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.capture.pixels import Pixels
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
@@ -21,7 +23,7 @@ class Frame:
         captured_s: Stream clock in seconds (presentation time); never frame / fps. It
             rises strictly, across reconnects too.
         captured_at: The same moment as aware UTC.
-        image: Shape (h, w, 3), uint8, BGR; possibly scaled down from ``native_size``.
+        pixels: What was seen; possibly scaled down from ``native_size``.
         native_size: Width and height of the stream in pixels.
     """
 
@@ -29,8 +31,18 @@ class Frame:
     index: int
     captured_s: float
     captured_at: datetime
-    image: NDArray[np.uint8]
+    pixels: Pixels
     native_size: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of ``image``."""
+        return self.pixels.size
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """Shape (h, w, 3), uint8, BGR; made when it is first asked for."""
+        return self.pixels.bgr()
 
 
 class FrameSource(Protocol):

@@ -21,6 +21,7 @@ from common.errors import ConfigError, UnreachableError
 from common.timing import Clock
 from edge.capture.clocks import LiveClock
 from edge.capture.frames import Frame
+from edge.capture.pixels import Bgr
 
 OPEN_TIMEOUT_MS = 5000
 READ_TIMEOUT_MS = 5000
@@ -159,7 +160,7 @@ class GstreamerSource:
                     index=index,
                     captured_s=captured_s,
                     captured_at=self._started_at + timedelta(seconds=captured_s),
-                    image=self._scaled(image),
+                    pixels=Bgr(self._scaled(image)),
                     native_size=self._native_size,
                 )
                 index += 1

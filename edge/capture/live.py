@@ -143,6 +143,6 @@ class LiveSource:
             index=index,
             captured_s=captured_s,
             captured_at=self._started_at + timedelta(seconds=captured_s),
-            image=picture.image,
+            pixels=picture.pixels,
             native_size=picture.native_size,
         )

@@ -14,6 +14,7 @@ from common.logs import without_credentials
 from common.site import Camera
 from edge.capture.frames import Frame
 from edge.capture.ingestion import CapturedFrame, CaptureSettings
+from edge.capture.pixels import Bgr
 from edge.container import EdgeContainer
 from edge.detect.engine import InferenceEngine
 
@@ -86,7 +87,7 @@ def detect_s(engine: InferenceEngine, camera: Camera) -> float:
         index=0,
         captured_s=0.0,
         captured_at=datetime.now(UTC),
-        image=np.zeros((height, width, 3), dtype=np.uint8),
+        pixels=Bgr(np.zeros((height, width, 3), dtype=np.uint8)),
         native_size=camera.frame_size,
     )
     engine.detect(frame, frame_size=camera.frame_size)

@@ -14,6 +14,7 @@ from common.site import Camera
 from edge.capture.background import BackgroundPlate
 from edge.capture.frames import Frame
 from edge.capture.ingestion import CapturedFrame, CaptureSettings
+from edge.capture.pixels import Bgr
 from edge.container import EdgeContainer
 from edge.counting.drawing import draw_sections, save_picture
 from edge.pipeline import Detector
@@ -71,7 +72,7 @@ def hide_road_users(plate: NDArray[np.uint8], camera: Camera, detector: Detector
         index=0,
         captured_s=0.0,
         captured_at=datetime.now(UTC),
-        image=plate,
+        pixels=Bgr(plate),
         native_size=(width, height),
     )
     boxes = detector.detect(frame, frame_size=(width, height)).boxes_px

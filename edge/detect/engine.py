@@ -139,7 +139,9 @@ class InferenceEngine:
             for input_size, positions in groups.items():
                 images = _input(inputs, len(positions), input_size)
                 for slot, position in zip(images, positions, strict=True):
-                    letterboxes[position].write(requests[position].frame.image, slot)
+                    letterbox = letterboxes[position]
+                    content = requests[position].frame.pixels.resized(letterbox.content_size)
+                    letterbox.write(content, slot)
                 predictions = self._backend.infer(images)
                 for raw, position in zip(predictions, positions, strict=True):
                     results[position] = self._decoded(
@@ -170,8 +172,7 @@ class InferenceEngine:
         )
 
     def _letterbox(self, frame: Frame) -> Letterbox:
-        height, width = frame.image.shape[:2]
-        image_size = (width, height)
+        image_size = frame.size
         if image_size not in self._letterboxes:
             fixed = self._backend.fixed_size
             self._letterboxes[image_size] = (

@@ -78,32 +78,28 @@ class Letterbox:
             top_px=(input_size[0] - content[1]) // 2,
         )
 
-    def write(self, image: NDArray[np.uint8], into: NDArray[np.float32]) -> None:
+    def write(self, content: NDArray[np.uint8], into: NDArray[np.float32]) -> None:
         """Fill one slot of a batch.
 
         Splitting first and converting plane by plane took 0.22 ms at 640x360, against
         0.49 ms for ``cv2.dnn.blobFromImage`` and 0.41 ms for strided NumPy.
 
         Args:
-            image: Shape (h, w, 3), uint8, BGR, of ``image_size``.
+            content: Shape (h, w, 3), uint8, BGR, of ``content_size``.
             into: Shape (3, *input_size), float32; becomes RGB in [0, 1].
         """
         width, height = self.content_size
-        if self.content_size != self.image_size:
-            image = np.asarray(
-                cv2.resize(image, self.content_size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8
-            )
         rows = slice(self.top_px, self.top_px + height)
         columns = slice(self.left_px, self.left_px + width)
         into[:, : rows.start] = _GREY
         into[:, rows.stop :] = _GREY
         into[:, rows, : columns.start] = _GREY
         into[:, rows, columns.stop :] = _GREY
-        blue, green, red = cv2.split(image)
+        blue, green, red = cv2.split(content)
         for channel, plane in zip(into, (red, green, blue), strict=True):
-            content = channel[rows, columns]
-            content[...] = plane
-            content *= _SCALE
+            inner = channel[rows, columns]
+            inner[...] = plane
+            inner *= _SCALE
 
     def to_frame(
         self, boxes_px: NDArray[np.float32], frame_size: tuple[int, int]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.capture.frames import Frame
+from edge.capture.pixels import Bgr
 from edge.capture.quality import QualityIssue, QualityVerdict
 from edge.learn.histories import TrackHistories
 from edge.learn.marks import Marks
@@ -122,7 +123,7 @@ class Sampler:
             return
         value = worth(left) + chance(self._settings.seed, frame.camera_id, frame.captured_s)
         if self._held is None or value > self._held.value + BETTER_BY:
-            kept = replace(frame, image=frame.image.copy())
+            kept = replace(frame, pixels=Bgr(frame.image.copy()))
             self._held = _Held(frame=kept, strengths=left, value=value)
 
     def _is_settled(self, held: _Held, now_s: float) -> bool:

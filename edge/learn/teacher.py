@@ -11,6 +11,7 @@ from typing import Protocol
 
 from common.samples import LabelSource, Sample
 from edge.capture.frames import Frame
+from edge.capture.pixels import Bgr
 from edge.detect.detections import Detections
 from edge.learn.agreement import agree
 from edge.learn.fusion import fuse, mirrored_back
@@ -34,7 +35,7 @@ def look_again(frame: Frame, lookers: Sequence[Looker]) -> tuple[Mark, ...]:
         index=frame.index,
         captured_s=frame.captured_s,
         captured_at=frame.captured_at,
-        image=mirrored(frame.image),
+        pixels=Bgr(mirrored(frame.image)),
         native_size=frame.native_size,
     )
     looks = []
@@ -59,7 +60,7 @@ def taught(sample: Sample, lookers: Sequence[Looker]) -> Sample:
         index=0,
         captured_s=0.0,
         captured_at=sample.taken_at,
-        image=image,
+        pixels=Bgr(image),
         native_size=size,
     )
     marks = agree(marks_of(sample, size), look_again(frame, lookers))

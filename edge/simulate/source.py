@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from edge.capture.frames import Frame
+from edge.capture.pixels import Bgr
 from edge.simulate.config import SceneConfig
 from edge.simulate.render import Renderer
 from edge.simulate.world import World
@@ -72,7 +73,7 @@ class SimulatedSource:
                 index=index,
                 captured_s=captured_s,
                 captured_at=started_at + timedelta(seconds=captured_s),
-                image=renderer.draw(world, captured_s, index),
+                pixels=Bgr(renderer.draw(world, captured_s, index)),
                 native_size=self.native_size,
             )
             index += 1

@@ -38,6 +38,7 @@ from edge.anonymise.preview import Preview
 from edge.anonymise.redaction import Redactor
 from edge.anonymise.settings import CameraPrivacy, NoiseSettings
 from edge.capture.frames import Frame
+from edge.capture.pixels import Bgr
 from edge.capture.ingestion import DataIngestionPipeline
 from edge.keeping.store import BinStore
 from edge.keeping.stored import StoredBin, StoreLimits
@@ -99,7 +100,7 @@ class PassingCars:
                 index=index,
                 captured_s=at_s,
                 captured_at=NOON + timedelta(seconds=at_s),
-                image=self._picture(at_s),
+                pixels=Bgr(self._picture(at_s)),
                 native_size=self.native_size,
             )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.capture.frames import Frame
+from edge.capture.pixels import Bgr
 
 START = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -28,6 +29,6 @@ def make_frame(
         index=0,
         captured_s=captured_s,
         captured_at=START + timedelta(seconds=captured_s),
-        image=image,
+        pixels=Bgr(image),
         native_size=(image.shape[1], image.shape[0]),
     )

@@ -17,6 +17,7 @@ from edge.agent import Agent, AgentSettings
 from edge.capture.frames import Frame
 from edge.capture.ingestion import CapturedFrame, CaptureStatus
 from edge.capture.outages import Gap, GapReason
+from edge.capture.pixels import Bgr
 from edge.capture.quality import QualityIssue, QualityVerdict
 from edge.capture.reconnecting import BackOff
 from edge.detect.detections import Detections
@@ -53,7 +54,7 @@ def frame(at_s: float, *issues: QualityIssue) -> CapturedFrame:
             index=round(at_s * 10),
             captured_s=at_s,
             captured_at=NOON + timedelta(seconds=at_s),
-            image=np.zeros((64, 64, 3), dtype=np.uint8),
+            pixels=Bgr(np.zeros((64, 64, 3), dtype=np.uint8)),
             native_size=(64, 64),
         ),
         quality=QualityVerdict(issues=frozenset(issues), brightness=0.5),

@@ -12,7 +12,7 @@ import pytest
 from common.encryption import EncryptionManager, OpeningKey, UnsealedHeader
 from common.messages import BinReport, CameraBin, FlowCounts, HealthReport, LossReport, LostBins
 from common.wire import ClockState, Kind
-from coordinator.ingest.intake import Intake
+from coordinator.ingest.intake import Intake, IntakeSettings
 from coordinator.ingest.plausibility import BEHIND
 from coordinator.ingest.verdicts import Accepted, Received, Rejected, StreamPlace
 from tests.fakes.boxes import MANAGER, NOW, OPENING, FakeKeys, box, intake_for
@@ -185,7 +185,7 @@ def test_a_report_sealed_to_a_key_that_is_not_here_stays_with_its_box() -> None:
 def test_bins_older_than_what_is_kept_are_refused() -> None:
     intake = Intake(
         keys=FakeKeys([NORTH.identity]), manager=lambda: MANAGER, clock=StandingClock(NOW),
-        behind=timedelta(days=30),
+        settings=IntakeSettings(behind=timedelta(days=30)),
     )  # fmt: skip
 
     verdict = rejected(bins(NORTH.minute(NOON - timedelta(days=31))), intake)
