@@ -2,7 +2,8 @@
 
 A network looks at a few hundred pixels a side. Going there plane by plane and colouring the
 small picture costs 0.9 ms of a core at 960x540, against 4 ms for colouring the large one and
-shrinking that; the two differ by the rounding of one level (``tests/integration/capture``).
+shrinking that; the two differ by about one level (``tests/integration/capture``). Where nothing
+gets smaller colours come first: without scaling they cost 0.1 ms.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ class Decoded:
         """As ``Pixels``."""
         frame = self._frame
         name, matrix = frame.format.name, int(frame.colorspace)
-        if self._bgr is not None or name not in _PLANAR or matrix not in _LUMA_SHARES:
+        is_smaller = size[0] * size[1] < frame.width * frame.height
+        is_known = name in _PLANAR and matrix in _LUMA_SHARES
+        if self._bgr is not None or not is_smaller or not is_known:
             return Bgr(self.bgr()).resized(size)
         is_full = name == "yuvj420p" or frame.color_range == ColorRange.JPEG
         planes = [_resized(_plane(plane), size) for plane in frame.planes]
