@@ -166,6 +166,9 @@ class EnrolmentAnswer(Message):
         sealing_keys: Current and next key that reports are sealed to.
         order_keys: Keys that the coordinator may sign orders with.
         learning: None where the coordinator runs no federated rounds.
+        release_root: ``root.json`` of the releases that this box shall believe (TUF 1.0.33 §4.3),
+            None where the coordinator publishes none. A box keeps the first one it is told;
+            whoever follows is signed in by it.
     """
 
     device: Slug
@@ -178,6 +181,7 @@ class EnrolmentAnswer(Message):
     order_keys: Annotated[tuple[KeyNote, ...], Field(min_length=1, max_length=8)]
     broker: BrokerAddress
     learning: LearningAddress | None = None
+    release_root: Annotated[str, StringConstraints(max_length=65_536)] | None = None
 
     @property
     def full_chain(self) -> bytes:

@@ -107,8 +107,16 @@ class SigningKey:
         Raises:
             ConfigError: Missing, readable by others, or no such key.
         """
-        name = f"key file {path}"
-        (key,) = _private_keys(read_private(path), 1, name)
+        return cls.from_pem(read_private(path), name=f"key file {path}")
+
+    @classmethod
+    def from_pem(cls, pem: bytes, *, name: str = "PEM") -> SigningKey:
+        """Read what ``to_pem`` wrote.
+
+        Raises:
+            ConfigError: No such key; the message says ``name`` of it.
+        """
+        (key,) = _private_keys(pem, 1, name)
         if not isinstance(key, Ed25519PrivateKey):
             raise _not_a_key(name, "an Ed25519 key")
         return cls(key)

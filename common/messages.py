@@ -14,6 +14,8 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from common.geometry import Direction
 from common.ids import Label, Slug
+from common.plates import PlateReport
+from common.release_state import ReleaseState
 from common.road_users import ROAD_USERS
 from common.site import Movement, Use
 from common.wire import (
@@ -204,7 +206,10 @@ class HealthReport(Message):
         egress_head: Newest link of the hash-chained egress log.
         twin_version: Version of the desired configuration that is in effect, 0 for none.
         twin_state: ``none``, ``applied``, ``refused`` or ``rolled_back``.
+        twin_seen: Newest wish that was judged, which ``twin_state`` is about.
+        twin_reason: Why it was refused or rolled back, such as ``not_valid`` or ``camera_lost``.
         learning: None on a box that keeps no samples.
+        release: None on a box that takes no releases.
     """
 
     kind: ClassVar[Kind] = Kind.HEALTH
@@ -220,8 +225,11 @@ class HealthReport(Message):
     egress_head: Digest | None = None
     twin_version: Annotated[int, Field(ge=0, le=2**31)] = 0
     twin_state: Literal["none", "applied", "refused", "rolled_back"] = "none"
+    twin_seen: Annotated[int, Field(ge=0, le=2**31)] = 0
+    twin_reason: Code | None = None
     cameras: Annotated[tuple[CameraState, ...], Field(max_length=16)] = ()
     learning: LearningState | None = None
+    release: ReleaseState | None = None
 
 
 class LostBins(Message):
@@ -266,12 +274,19 @@ class IncidentReport(Message):
     incidents: Annotated[tuple[IncidentNote, ...], Field(min_length=1, max_length=64)]
 
 
-UpMessage = BinReport | SiteReport | HealthReport | LossReport | IncidentReport
+UpMessage = BinReport | SiteReport | HealthReport | LossReport | IncidentReport | PlateReport
 
 UP_MESSAGES: MappingProxyType[Kind, type[UpMessage]] = MappingProxyType(
     {
         message.kind: message
-        for message in (BinReport, SiteReport, HealthReport, LossReport, IncidentReport)
+        for message in (
+            BinReport,
+            SiteReport,
+            HealthReport,
+            LossReport,
+            IncidentReport,
+            PlateReport,
+        )
     }
 )
 

@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, Field
 
 from common.ids import Slug
 from common.messages import FlowLayout, SectionLayout
+from common.plates import PlateRequest
+from common.release.manifest import ModelVersion
 from common.wire import MOST_SECTIONS, Code, Kind, Message, PrivacyMode
 
 
@@ -41,14 +43,34 @@ class DesiredCamera(Message):
     flows: Annotated[tuple[FlowLayout, ...], Field(max_length=256)] = ()
 
 
+class DesiredRelease(Message):
+    """The release of a model that a box shall run; it fetches, judges and may refuse it.
+
+    The same wish said again after a refusal asks for nothing new: ``attempt`` rises when an
+    operator wants it tried once more.
+    """
+
+    name: Slug
+    version: ModelVersion
+    attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
 class DesiredConfiguration(Message):
-    """What the coordinator wants a box to run; validated there before it takes effect."""
+    """What the coordinator wants a box to run; validated there before it takes effect.
+
+    Attributes:
+        release: None leaves the model as it is.
+    """
 
     kind: ClassVar[Kind] = Kind.TWIN
     device: Slug
     version: Annotated[int, Field(ge=1, le=2**31)]
     at: AwareDatetime
     cameras: Annotated[tuple[DesiredCamera, ...], Field(max_length=16)] = ()
+    release: DesiredRelease | None = None
 
 
-DownMessage = Acknowledgement | DesiredConfiguration
+Wish = DesiredConfiguration | PlateRequest
+"""What a box is asked to do."""
+
+DownMessage = Acknowledgement | Wish

@@ -1,7 +1,7 @@
 """What every payload is made of → bounded types and the closed root model.
 
 No type here takes free bytes or free text, and none is a picture: a message built of them
-cannot carry one off a box.
+cannot carry one off a box. The one that can, on request, is ``common.plates``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Kind(StrEnum):
     LOSS = "loss"
     INCIDENTS = "incidents"
     TWIN = "twin"
+    PLATE = "plate"
     ACK = "ack"
 
 

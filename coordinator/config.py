@@ -6,33 +6,27 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from common.errors import ConfigError
 from common.ids import Slug
 from common.rounds import ParentModel
 from common.settings_files import read_settings
+from coordinator.alert_settings import AlertSettings
+from coordinator.api_settings import ApiSettings, SignInSettings, refuse_open_api
+from coordinator.setting_types import Host, Names, Port, SettingsModel
 
 DEFAULT_CONFIG = Path("/etc/its/coordinator.yaml")
 _HINT = "see docs/coordinator.example.yaml for every key of the coordinator's configuration"
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-Host = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z:][0-9A-Za-z.:-]{0,252}$")]
-Names = Annotated[tuple[Host, ...], Field(min_length=1, max_length=16)]
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class TenantSettings(_Model):
+class TenantSettings(SettingsModel):
     """Whose data this coordinator keeps."""
 
     id: Slug = "city"
     name: str = Field(default="City", min_length=1, max_length=128)
 
 
-class BrokerSettings(_Model):
+class BrokerSettings(SettingsModel):
     """Where boxes and coordinator exchange messages; always TLS 1.3 with certificates.
 
     ``embedded`` runs in this process and speaks MQTT 3.1.1 only; ``external`` is a mosquitto or
@@ -87,14 +81,7 @@ class BrokerSettings(_Model):
         return tuple(dict.fromkeys((*self.names, self.connect_host)))
 
 
-class ListenerSettings(_Model):
-    """An address that answers HTTP."""
-
-    host: Host = "127.0.0.1"
-    port: Port = 8000
-
-
-class DeviceListenerSettings(_Model):
+class DeviceListenerSettings(SettingsModel):
     """The HTTPS address where boxes enrol and renew; nothing else is answered there."""
 
     host: Host = "127.0.0.1"
@@ -113,7 +100,7 @@ class DeviceListenerSettings(_Model):
         return f"https://{self.names[0]}:{self.public_port or self.port}"
 
 
-class IngestSettings(_Model):
+class IngestSettings(SettingsModel):
     """How reports are taken in."""
 
     batch: int = Field(default=200, ge=1, le=10_000)
@@ -121,14 +108,14 @@ class IngestSettings(_Model):
     workers: int = Field(default=1, ge=1, le=32)
 
 
-class RetentionSettings(_Model):
+class RetentionSettings(SettingsModel):
     """How long what is kept."""
 
     minutes_days: int = Field(default=400, ge=2, le=36_500)
     quarantine_days: int = Field(default=30, ge=1, le=3650)
 
 
-class TrustSettings(_Model):
+class TrustSettings(SettingsModel):
     """How long certificates and keys are good."""
 
     device_hours: int = Field(default=168, ge=1, le=8760)
@@ -141,14 +128,14 @@ class TrustSettings(_Model):
     crl_days: int = Field(default=30, ge=1, le=365)
 
 
-class LearningListenerSettings(_Model):
+class LearningListenerSettings(SettingsModel):
     """Where boxes reach the rounds; a proxy that passes ``/v1/fleet/`` alone listens there."""
 
     host: Host = Field(description="What boxes are told; stands in the proxy's certificate")
     port: Port = 9443
 
 
-class FederationSettings(_Model):
+class FederationSettings(SettingsModel):
     """Rounds in which boxes train a model together; Flower's SuperLink stays on loopback."""
 
     port: Port = Field(default=9092, description="SuperLink, at 127.0.0.1")
@@ -181,7 +168,7 @@ class FederationSettings(_Model):
     )
 
 
-class CoordinatorConfig(_Model):
+class CoordinatorConfig(SettingsModel):
     """What the coordinator runs and where it keeps things."""
 
     data_folder: Path
@@ -190,7 +177,9 @@ class CoordinatorConfig(_Model):
     )
     tenant: TenantSettings = TenantSettings()
     broker: BrokerSettings = BrokerSettings()
-    api: ListenerSettings = ListenerSettings()
+    api: ApiSettings = ApiSettings()
+    sign_in: SignInSettings = SignInSettings()
+    alerts: AlertSettings = AlertSettings()
     devices: DeviceListenerSettings = DeviceListenerSettings()
     ingest: IngestSettings = IngestSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -227,14 +216,16 @@ def load_config(path: Path) -> CoordinatorConfig:
     """Read and validate the coordinator's configuration.
 
     Raises:
-        ConfigError: Missing, not YAML, not valid, or the API would listen to the network.
+        ConfigError: Missing, not YAML, not valid, or an API that the network reaches in the clear.
     """
     config = read_settings(
         path, CoordinatorConfig, name="configuration", option="--config", hint=_HINT
     )
-    refuse_open_api(config)
+    refuse_open_api(config.api)
     folder = path.resolve().parent
     moved: dict[str, Any] = {"data_folder": folder / config.data_folder}
+    moved["api"] = config.api.beside(folder)
+    moved["alerts"] = config.alerts.beside(folder)
     if config.federation is not None:
         moved["federation"] = _beside(config.federation, folder)
     return config.model_copy(update=moved)
@@ -248,27 +239,3 @@ def _beside(federation: FederationSettings, folder: Path) -> FederationSettings:
         file = folder / federation.parent.file
         moved["parent"] = federation.parent.model_copy(update={"file": file})
     return federation.model_copy(update=moved)
-
-
-def refuse_open_api(config: CoordinatorConfig) -> None:
-    """Nobody signs in to the API yet, so only this machine may reach it.
-
-    Raises:
-        ConfigError: ``api.host`` is not a loopback address.
-    """
-    if not is_loopback(config.api.host):
-        raise ConfigError(
-            f"api.host is {config.api.host!r}, expected a loopback address such as 127.0.0.1: "
-            "the API asks nobody who they are",
-            hint="put a reverse proxy that signs people in before it, or tunnel to it with ssh",
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """True for addresses that only this machine can reach."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

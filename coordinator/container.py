@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dependency_injector import containers, providers
 
@@ -37,8 +37,14 @@ from coordinator.fleet.tokens import Tokens
 from coordinator.fleet.twins import Twins
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts
+from coordinator.plates.service import Plates
+from coordinator.registry.container import ModelsContainer
+from coordinator.registry.releases import Releases
+from coordinator.rollouts.driving import RolloutDriver
 from coordinator.security.audit import SecurityAuditLogger
 from coordinator.security.checkpoints import Checkpoints
+from coordinator.security.container import PeopleContainer
+from coordinator.security.threats.container import WatchContainer
 
 if TYPE_CHECKING:
     from coordinator.broker.embedded import EmbeddedBroker
@@ -133,14 +139,20 @@ def choose_listener(container: CoordinatorContainer) -> RevocationListener:
     return ElsewhereListener()
 
 
-def open_trusted(settings: CoordinatorConfig, authority: Authority, ring: KeyRing) -> Trusted:
+def open_trusted(
+    settings: CoordinatorConfig, authority: Authority, ring: KeyRing, releases: Releases
+) -> Trusted:
     """What certificates and keys are made with."""
     broker = settings.broker
     address = BrokerAddress(
         host=broker.names[0], port=broker.public_port or broker.port, protocol=broker.protocol
     )
     return Trusted(
-        authority=authority, ring=ring, broker=address, learning=learning_address(settings)
+        authority=authority,
+        ring=ring,
+        broker=address,
+        learning=learning_address(settings),
+        release_root=releases.root,
     )
 
 
@@ -223,18 +235,43 @@ class CoordinatorContainer(containers.DeclarativeContainer):
         file=settings.provided.audit_file,
         clock=clock,
     )
+    _ours: ClassVar[dict[str, Any]] = {"tenant": settings.provided.tenant.id, "clock": clock}
+    watch = providers.Container(
+        WatchContainer,
+        settings=settings,
+        clock=clock,
+        database=database,
+        audit=audit,
+        checkpoints=checkpoints,
+    )
+    security_events, audit_trail, alerts = watch.events, watch.trail, watch.alerts
+    alert_webhook, threats = watch.webhook, watch.engine
+    people = providers.Container(
+        PeopleContainer, settings=settings, clock=clock, database=database, events=security_events
+    )
+    authenticator, access = people.authenticator, people.access
     tokens = providers.ThreadSafeSingleton(
         Tokens, database, authority, tenant=settings.provided.tenant.id, clock=clock
     )
     fleet = providers.ThreadSafeSingleton(
         Fleet, database, revocations, tenant=settings.provided.tenant.id, clock=clock
     )
-    trusted = providers.ThreadSafeSingleton(open_trusted, settings, authority, ring)
+    models = providers.Container(ModelsContainer, settings=settings, clock=clock, database=database)
+    releases, registry, rollouts = models.releases, models.registry, models.rollouts
+    trusted = providers.ThreadSafeSingleton(open_trusted, settings, authority, ring, releases)
     training = providers.ThreadSafeSingleton(open_training, settings, database, clock)
     enrolment = providers.ThreadSafeSingleton(
         Enrolment, database, trusted, tenant=settings.provided.tenant.id, clock=clock
     )
     sender = providers.ThreadSafeSingleton(BriefSender, orders_login.provider)
+    plates = providers.ThreadSafeSingleton(
+        Plates,
+        database,
+        tenant=settings.provided.tenant.id,
+        clock=clock,
+        signing=ring.provided.order_signing,
+        sender=sender,
+    )
     twins = providers.ThreadSafeSingleton(
         Twins,
         database,
@@ -243,6 +280,7 @@ class CoordinatorContainer(containers.DeclarativeContainer):
         signing=ring.provided.order_signing,
         sender=sender,
     )
+    rollout_driver = providers.ThreadSafeSingleton(RolloutDriver, database, twins, **_ours)
 
 
 def coordinator_container(settings: CoordinatorConfig) -> CoordinatorContainer:

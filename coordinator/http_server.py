@@ -24,17 +24,22 @@ log = structlog.get_logger(__name__)
 _STARTED_S = 20.0
 _GRACE_S = 5
 _BACKLOG = 256
+_BELIEVED_PROXIES = ["127.0.0.1", "::1"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAddress:
-    """Where an application listens; with certificate files by TLS 1.3."""
+    """Where an application listens; with certificate files by TLS 1.3.
+
+    ``behind_proxy``: a proxy on this machine says for whom it asks, and whether by TLS.
+    """
 
     name: str
     host: str
     port: int
     certificate_file: Path | None = None
     key_file: Path | None = None
+    behind_proxy: bool = False
 
 
 class HttpServer:
@@ -60,6 +65,8 @@ class HttpServer:
             ConfigError: The address is taken, or the certificate cannot be used.
         """
         address = self._address
+        if address.certificate_file is not None:
+            self._tls()  # a file that cannot be used is told here, not in the server's thread
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         try:
             self._socket = socket.create_server(
@@ -74,7 +81,8 @@ class HttpServer:
             self._app,
             log_config=None,
             access_log=False,
-            proxy_headers=False,
+            proxy_headers=address.behind_proxy,
+            forwarded_allow_ips=_BELIEVED_PROXIES,
             server_header=False,
             ws="none",  # nobody here speaks WebSocket
             lifespan="off",
@@ -103,19 +111,34 @@ class HttpServer:
             self._socket.close()
 
     def reload_certificate(self) -> None:
-        """Use the certificate files as they are now for new connections."""
-        if self._context is not None and self._address.certificate_file is not None:
-            self._context.load_cert_chain(self._address.certificate_file, self._address.key_file)
+        """Use the certificate files as they are now for new connections.
+
+        Raises:
+            ConfigError: They cannot be used; the ones before go on.
+        """
+        if self._context is not None:
+            self._load_certificate(self._context)
 
     def _run(self) -> None:
         if self._server is not None and self._socket is not None:
             asyncio.run(self._server.serve(sockets=[self._socket]))
 
     def _tls(self, *_default: object) -> ssl.SSLContext:
-        if self._address.certificate_file is None:
-            raise ValueError("no certificate for a listener with TLS")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(self._address.certificate_file, self._address.key_file)
+        self._load_certificate(context)
         self._context = context
         return context
+
+    def _load_certificate(self, context: ssl.SSLContext) -> None:
+        address = self._address
+        if address.certificate_file is None:
+            raise ValueError("no certificate for a listener with TLS")
+        try:
+            context.load_cert_chain(address.certificate_file, address.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{address.name} cannot use certificate {address.certificate_file} with key "
+                f"{address.key_file}: {error.strerror or error}",
+                hint="both in PEM, the certificate with its chain, readable by this user",
+            ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -20,6 +21,7 @@ from coordinator.ingest.opening import choose_opener
 from coordinator.ingest.taking import ReportTaker
 from coordinator.ingest.worker import IngestWorker, WorkerParts, WorkerSettings
 from coordinator.retention import Kept
+from coordinator.security.events import EventKind, SecurityEvents
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +85,15 @@ def kept(settings: CoordinatorConfig) -> Kept:
     return Kept(minutes_days=retention.minutes_days, quarantine_days=retention.quarantine_days)
 
 
+def _teller(container: CoordinatorContainer) -> Callable[[str], None]:
+    events: SecurityEvents = container.security_events()
+
+    def tell(device: str) -> None:
+        events.record(EventKind.REPORT_REPEATED, subject=device, address="broker")
+
+    return tell
+
+
 def ingest_part(container: CoordinatorContainer, *, index: int, workers: int) -> IngestPart:
     """Worker ``index`` of ``workers`` on the broker of the settings."""
     settings = container.settings()
@@ -101,7 +112,7 @@ def ingest_part(container: CoordinatorContainer, *, index: int, workers: int) ->
                 behind=kept(settings).behind, opener=choose_opener(workers=workers)
             ),
         ),
-        taker=ReportTaker(database, clock=clock, metrics=metrics),
+        taker=ReportTaker(database, clock=clock, metrics=metrics, tell_repeated=_teller(container)),
         links=mqtt_links(login, wanted=wanted),
         signing=container.ring().order_signing,
         clock=clock,

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from coordinator.federation.figures_store import RoundFigures
+    from coordinator.security.threats.findings import Severity
 
 Figures = Callable[[], Mapping[str, float]]
 """Names without the prefix ``its_`` → values, read at each scrape."""
@@ -102,6 +103,29 @@ class _Rounds(Collector):
         yield refused
 
 
+class _Alerts(Collector):
+    """Alerts that nobody has closed, by severity."""
+
+    def __init__(self, read: Callable[[], Mapping[Severity, int] | None]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering asks no database."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """One family; none while nobody knows."""
+        counts = self._read()
+        if counts is None:
+            return
+        family = GaugeMetricFamily(
+            "its_alerts_open", "Alerts that nobody has closed", labels=["severity"]
+        )
+        for severity, count in counts.items():
+            family.add_metric([severity.value], count)
+        yield family
+
+
 class Metrics:
     """The counters of one process."""
 
@@ -140,6 +164,10 @@ class Metrics:
     def add_rounds(self, read: Callable[[], RoundFigures | None]) -> None:
         """Ask ``read`` for the sums of federated rounds at every scrape."""
         self.registry.register(_Rounds(read))
+
+    def add_alerts(self, read: Callable[[], Mapping[Severity, int] | None]) -> None:
+        """Ask ``read`` for the alerts that are not closed at every scrape."""
+        self.registry.register(_Alerts(read))
 
     def text(self) -> bytes:
         """Everything in the text format that Prometheus reads."""

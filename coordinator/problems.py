@@ -23,6 +23,7 @@ from common.errors import (
 )
 from common.logs import without_credentials
 from coordinator.fleet.attempts import TooManyAttemptsError
+from coordinator.security.refusals import SignInNeededError
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ STATUS: Mapping[type[ItsError], int] = MappingProxyType(
         NotFoundError: 404,
         ConflictError: 409,
         TrustError: 403,
+        SignInNeededError: 401,
         ConfigError: 422,
         TooManyAttemptsError: 429,
         UnreachableError: 503,
@@ -42,6 +44,7 @@ STATUS: Mapping[type[ItsError], int] = MappingProxyType(
 _TITLES = MappingProxyType(
     {
         400: "Not understood",
+        401: "Not signed in",
         403: "Not trusted",
         404: "Not found",
         405: "Method not allowed",
@@ -133,7 +136,9 @@ async def _its_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status >= 500:
         log.warning("request_failed", path=request.url.path, status=status, reason=str(error))
-    return answer(status, str(error), hint=error.hint)
+    # RFC 9110, 11.6.1: whoever answers 401 says how to sign in.
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return answer(status, str(error), hint=error.hint, headers=headers)
 
 
 async def _not_valid(_request: Request, error: Exception) -> JSONResponse:

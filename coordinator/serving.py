@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from common.errors import UnreachableError
@@ -12,17 +12,23 @@ from coordinator.federation.part import add_rounds
 from coordinator.http_server import HttpAddress, HttpServer
 from coordinator.ingest_part import IngestPart, ingest_part, kept
 from coordinator.parts import Loop, Parts
+from coordinator.registry.keeping import keep_releases
 from coordinator.retention import keep_house
+from coordinator.security.threats.findings import Severity
 from coordinator.traffic.quality_watch import QualityWatch
 from coordinator.traffic.rollups import sum_everything_due
 
 _REVOCATIONS_S = 2.0
 _TWINS_S = 5.0
+_ROLLOUTS_S = 2.0
 _KEYS_S = 600.0
 _QUALITY_S = 300.0
 _ROLLUPS_S = 5.0
 _AUDIT_S = 60.0
 _HOUSE_S = 6 * 3600.0
+_EVENTS_S = 2.0
+_THREATS_S = 30.0
+_WEBHOOK_S = 5.0
 
 _FIGURES = {
     "devices_enrolled": "Boxes that are believed",
@@ -58,6 +64,9 @@ def api_alone(container: CoordinatorContainer) -> Parts:
 
 def ingest_alone(container: CoordinatorContainer, *, index: int, workers: int) -> Parts:
     """One worker; its broker runs elsewhere."""
+    write = container.security_events().write
+    noted = Loop("security-events", write, every_s=_EVENTS_S, metrics=container.metrics())
+    container.parts().add("security-events", noted)
     _add_ingest(container, [index], workers)
     parts: Parts = container.parts()
     return parts
@@ -73,13 +82,24 @@ def _add_loops(container: CoordinatorContainer) -> None:
     for name, action, every_s in (
         ("revocations", container.revocations().publish, _REVOCATIONS_S),
         ("twins", container.twins().send_due, _TWINS_S),
+        ("releases", partial(keep_releases, container.registry(), container.releases()), _KEYS_S),
+        ("rollouts", container.rollout_driver().tick, _ROLLOUTS_S),
+        ("plates", container.plates().send_due, _TWINS_S),
         ("keys", container.ring().turn, _KEYS_S),
         ("rollups", partial(sum_everything_due, container.database()), _ROLLUPS_S),
         ("housekeeping", keep, _HOUSE_S),
         ("audit", container.checkpoints().sign_due, _AUDIT_S),
+        ("security-events", container.security_events().write, _EVENTS_S),
+        ("threats", container.threats().look, _THREATS_S),
         ("quality", quality.run_once, _QUALITY_S),
     ):
         parts.add(name, Loop(name, action, every_s=every_s, metrics=metrics))
+
+    webhook = container.alert_webhook()
+    if webhook is not None:
+        told = Loop("alert-webhook", webhook.send_due, every_s=_WEBHOOK_S, metrics=metrics)
+        parts.add("alert-webhook", told)
+    metrics.add_alerts(_alert_figures(container))
 
 
 def _add_ingest(container: CoordinatorContainer, indexes: Sequence[int], workers: int) -> None:
@@ -103,13 +123,23 @@ def _add_http(container: CoordinatorContainer) -> None:
             key_file=key_file,
         ),
     )
-    api = HttpAddress(name="api", host=settings.api.host, port=settings.api.port)
+    tls = settings.api.tls
+    address = HttpAddress(
+        name="api",
+        host=settings.api.host,
+        port=settings.api.port,
+        certificate_file=tls.certificate_file if tls else None,
+        key_file=tls.key_file if tls else None,
+        behind_proxy=settings.api.behind_proxy,
+    )
+    api = HttpServer(create_app(container), address)
     parts.add("devices", listener)
-    parts.add("api", HttpServer(create_app(container), api))
+    parts.add("api", api)
 
     def renew() -> None:
         container.certificates().server("devices", devices.names)
         listener.reload_certificate()
+        api.reload_certificate()
         if container.runs_broker():
             container.certificates().server("broker", settings.broker.certificate_names)
             container.embedded().reload_certificate()
@@ -145,6 +175,19 @@ class _FleetFigures:
         for state in ("enrolled", "replaced", "retired"):
             figures[f"devices_{state}"] = counts.get(state, 0)
         return figures
+
+
+def _alert_figures(
+    container: CoordinatorContainer,
+) -> Callable[[], Mapping[Severity, int] | None]:
+    def read() -> Mapping[Severity, int] | None:
+        try:
+            counts: Mapping[Severity, int] = container.threats().open_alerts()
+        except UnreachableError:
+            return None  # the readiness of this process says so already
+        return counts
+
+    return read
 
 
 def _fleet_figures(container: CoordinatorContainer) -> _FleetFigures:

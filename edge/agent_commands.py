@@ -12,21 +12,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
-from common.errors import ConflictError, UnreachableError
+from common.errors import ConflictError, ItsError, UnreachableError
 from common.logs import LogLevel, set_up_logs
+from common.release_state import SlotName
 from common.site import Camera, load_site
 from edge.checks.doctor import Verdict, examine, exit_code
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container, edge_agent, open_store
 from edge.keeping.store import BinStore
 from edge.stopping import stop_on_signals
+from edge.update.releases import Releases
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", help="The agent's configuration (edge.yaml).")
 ]
 DEFAULT_CONFIG = Path("/etc/its/edge.yaml")
+
+log = structlog.get_logger(__name__)
 
 
 def run(
@@ -96,8 +101,11 @@ def run_agent(container: EdgeContainer, config: EdgeConfig) -> bool:
 
 
 def _run_on(container: EdgeContainer, config: EdgeConfig, store: BinStore) -> bool:
-    """One agent after the other: a new one whenever the site file was replaced by an order."""
+    """One agent after the other: a new one whenever an order replaced site file or model."""
     stop, ended, replaced = container.stop(), threading.Event(), threading.Event()
+    releases = container.releases()
+    if releases is not None:
+        releases.begin()
 
     def restart() -> None:
         replaced.set()
@@ -106,13 +114,50 @@ def _run_on(container: EdgeContainer, config: EdgeConfig, store: BinStore) -> bo
     stop_on_signals(ended, stop)
     while True:
         replaced.clear()
+        if releases is not None:
+            _load_model(container, releases)
         agent = edge_agent(container, config, _cameras(container, config), store, restart=restart)
         is_clean = agent.run()
+        del agent  # two networks at a time may be more than the board's memory holds
         if ended.is_set() or not replaced.is_set() or not is_clean:
             return is_clean
         stop.clear()
         if ended.is_set():  # a signal came between the two lines above
             return True
+
+
+def _load_model(container: EdgeContainer, releases: Releases) -> None:
+    """Have the model that is active now; one that cannot be loaded is left for the former.
+
+    Raises:
+        ConfigError: The model that came with the box cannot be used.
+        UnreachableError: The disk is full or failing.
+    """
+    while True:
+        active = releases.book.record.active
+        if container.chosen().slot is not active:
+            _forget_model(container)
+        try:
+            if container.chosen().slot is active:
+                container.engine()
+                return
+        except ItsError as error:
+            if active is SlotName.FACTORY:
+                raise
+            log.error("release_not_loaded", slot=active.value, error=str(error))  # noqa: TRY400
+        releases.failed(active)
+
+
+def _forget_model(container: EdgeContainer) -> None:
+    """Let the next model be built; whoever counted with the old one has ended."""
+    for provider in (
+        container.chosen,
+        container.backend,
+        container.lanes,
+        container.engine,
+        container.shared_detector,
+    ):
+        provider.reset()
 
 
 def _cameras(container: EdgeContainer, config: EdgeConfig) -> tuple[Camera, ...]:

@@ -15,9 +15,11 @@ from common.truth import compare, load_truth
 from edge import (
     agent_commands,
     bins_commands,
+    calibration_commands,
     egress_commands,
     enrol_commands,
     preview_commands,
+    release_commands,
     site_commands,
 )
 from edge.container import BACKENDS, edge_container
@@ -45,11 +47,13 @@ app = typer.Typer(
 app.command()(agent_commands.run)
 app.command()(agent_commands.doctor)
 app.command()(bins_commands.bins)
+app.command()(calibration_commands.calibration)
 app.command()(enrol_commands.enroll)
 app.command()(preview_commands.preview)
 app.command()(site_commands.check_site)
 app.add_typer(egress_commands.app, name="egress")
 app.add_typer(learn_commands.app, name="learn")
+app.add_typer(release_commands.app, name="release")
 
 Source = Annotated[
     str,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import ConfigError
 from common.ids import Slug
@@ -13,6 +13,7 @@ from common.settings_files import read_settings
 from common.site import Camera, Site
 from edge.anonymise.settings import PrivacySettings
 from edge.learn.settings import LearnSettings
+from edge.update.settings import ReleaseSettings
 
 _HINT = "see docs/edge.example.yaml for every key of the agent's configuration"
 
@@ -92,9 +93,23 @@ class EdgeConfig(_Model):
         default=None, description="Without this section nothing leaves the box"
     )
     privacy: PrivacySettings = PrivacySettings()
+    plates_on_request: bool = Field(
+        default=False,
+        description="Send a redacted picture of the empty scene when the coordinator asks for it",
+    )
     learn: LearnSettings | None = Field(
         default=None, description="Without this section no picture is kept to learn from"
     )
+    release: ReleaseSettings = ReleaseSettings()
+
+    @model_validator(mode="after")
+    def _plates_can_be_redacted(self) -> Self:
+        if self.plates_on_request and self.privacy.face_model is None:
+            raise ValueError(
+                "plates_on_request is true and privacy.face_model is missing, expected a face "
+                "detector: no picture leaves before faces were looked for"
+            )
+        return self
 
     @property
     def store_file(self) -> Path:
@@ -131,6 +146,21 @@ class EdgeConfig(_Model):
     def learn_folder(self) -> Path:
         """Samples, their key, readiness and what training needs; closed to everybody else."""
         return self.data_folder / "learn"
+
+    @property
+    def engine_cache(self) -> Path:
+        """Engines that were built on this box."""
+        return self.data_folder / "engines"
+
+    @property
+    def release_folder(self) -> Path:
+        """Slots, what was fetched and the record of releases; closed to everybody else."""
+        return self.data_folder / "release"
+
+    @property
+    def takes_releases(self) -> bool:
+        """Whether models of the coordinator may run on this box."""
+        return self.coordinator is not None and self.release.enabled
 
     @property
     def egress_folder(self) -> Path:
@@ -193,6 +223,10 @@ def _from_folder(config: EdgeConfig, folder: Path) -> EdgeConfig:
     if config.privacy.face_model is not None:
         moved["privacy"] = config.privacy.model_copy(
             update={"face_model": folder / config.privacy.face_model}
+        )
+    if config.release.root_file is not None:
+        moved["release"] = config.release.model_copy(
+            update={"root_file": folder / config.release.root_file}
         )
     if config.model is not None and config.model.endswith(".onnx"):
         moved["model"] = str(folder / config.model)

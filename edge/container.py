@@ -35,10 +35,11 @@ from edge.learn.learning import learning
 from edge.measure.stage import Measure
 from edge.passwords import Passwords
 from edge.pipeline import CameraPipeline, Detector, Stages
+from edge.plate_taking import plate_taker, together
 from edge.services import Box, HealthBoard, services
-from edge.simulate.source import SimulatedSource
-from edge.simulate.source_uri import parse_source
+from edge.simulate.opening import open_simulated
 from edge.track.tracker import Tracker
+from edge.update.releases import USUAL_LONG_SIDE, choose, open_releases
 from edge.worker import CameraWorker, OpenedCamera
 
 SCORE_FLOOR = 0.1
@@ -68,17 +69,6 @@ def open_backend(model: ModelFile, *, kind: str, threads: int, cache: Path) -> B
             return TensorRtBackend(model, cache=EngineCache(cache))
         case _:
             raise ConfigError(f"backend {kind!r} is unknown, expected one of {', '.join(BACKENDS)}")
-
-
-def open_simulated(
-    source: str,
-    *,
-    camera_id: str,
-    clock: Clock,
-    working_size: tuple[int, int] | None,  # noqa: ARG001 - a scene is drawn at its own size
-) -> FrameSource:
-    """A simulated scene that begins now."""
-    return SimulatedSource(parse_source(source), camera_id=camera_id, started_at=clock.now())
 
 
 SCHEMES: Mapping[str, SourceFactory] = MappingProxyType({"simulate": open_simulated})
@@ -121,7 +111,14 @@ class EdgeContainer(containers.DeclarativeContainer):
     config = providers.Configuration()
     clock = providers.Singleton(SystemClock)
     stop = providers.Singleton(threading.Event)
-    model = providers.Singleton(find_model, config.model)
+    factory = providers.Singleton(find_model, config.model)
+    releases = providers.ThreadSafeSingleton(
+        open_releases, config.release_folder, factory=factory, clock=clock
+    )
+    chosen = providers.ThreadSafeSingleton(
+        choose, releases, factory=factory, input_long_side=config.input_long_side.as_int()
+    )
+    model = chosen.provided.model
     backend = providers.Singleton(
         open_backend,
         model,
@@ -134,6 +131,7 @@ class EdgeContainer(containers.DeclarativeContainer):
         InferenceEngine,
         backend,
         thresholds=Thresholds(floor=SCORE_FLOOR),
+        input_long_side=chosen.provided.input_long_side,
         model=model,
         lanes=lanes,
     )
@@ -149,6 +147,7 @@ class EdgeContainer(containers.DeclarativeContainer):
     )
     measure = providers.Factory(Measure)
     agent_settings = providers.Factory(AgentSettings)
+    plates = providers.Factory(plate_taker, detector=shared_detector.provider, clock=clock)
 
 
 def edge_container(
@@ -157,6 +156,7 @@ def edge_container(
     backend: str = "onnx",
     threads: int = 0,
     engine_cache: Path = DEFAULT_ENGINE_CACHE,
+    input_long_side: int = USUAL_LONG_SIDE,
 ) -> EdgeContainer:
     """A container with its settings in place."""
     container = EdgeContainer()
@@ -166,6 +166,7 @@ def edge_container(
             "backend": backend,
             "threads": threads,
             "engine_cache": str(engine_cache),
+            "input_long_side": input_long_side,
         }
     )
     return container
@@ -199,9 +200,12 @@ def agent_container(config: EdgeConfig) -> EdgeContainer:
         model=config.model,
         backend=config.backend,
         threads=config.threads,
-        engine_cache=config.data_folder / "engines",
+        engine_cache=config.engine_cache,
     )
-    container.config.from_dict({"secrets_file": config.secrets_file})
+    release_folder = config.release_folder if config.takes_releases else None
+    container.config.from_dict(
+        {"secrets_file": config.secrets_file, "release_folder": release_folder}
+    )
     return container
 
 
@@ -226,9 +230,9 @@ def edge_agent(
         ConfigError: The model or the backend cannot be used.
     """
     engine = container.engine()
-    info = engine.info
-    clock = container.clock()
+    info, clock, stop = engine.info, container.clock(), container.stop()
     learn = learning(config, clock=clock, model=container.model)
+    plates = container.plates(config, cameras)
 
     def open_camera(camera: Camera) -> OpenedCamera:
         capture = container.capture(camera)
@@ -239,7 +243,8 @@ def edge_agent(
             capture=capture,
             in_flight=max(engine.lanes // len(cameras), 1),
         )
-        return OpenedCamera(pipeline=pipeline, capture=capture, onlooker=learn.onlooker(camera))
+        onlooker = together(learn.onlooker(camera), plates.onlooker(camera.id))
+        return OpenedCamera(pipeline=pipeline, capture=capture, onlooker=onlooker)
 
     incidents = IncidentBoard()
     workers = [
@@ -258,9 +263,7 @@ def edge_agent(
     settings = container.agent_settings(
         health_every_s=config.health.every_s, no_progress_s=config.health.no_progress_s
     )
-    agent = Agent(
-        workers, write_health=board, stop=container.stop(), clock=clock, settings=settings
-    )
+    agent = Agent(workers, write_health=board, stop=stop, clock=clock, settings=settings)
     box = Box(
         config=config,
         cameras=tuple(cameras),
@@ -269,10 +272,13 @@ def edge_agent(
         incidents=incidents,
         clock=clock,
         model=model,
-        restart=restart or container.stop().set,
+        restart=restart or stop.set,
         learning=learn.state,
+        plates=plates,
+        releases=container.releases(),
+        running=container.chosen(),
     )
-    agent.accompany(*services(box), *learn.services)
+    agent.accompany(*services(box), *learn.services, plates)
     return agent
 
 

@@ -25,15 +25,21 @@ from edge.anonymise.settings import CameraPrivacy
 from edge.config import CoordinatorSettings, EdgeConfig
 from edge.deliver.clock_trust import SystemTime, TrustedTime
 from edge.deliver.flights import FlightSettings
+from edge.deliver.health_telling import BoxFacts
 from edge.deliver.outbox import Outbox
+from edge.deliver.plate_desk import NoPlates, Plates
 from edge.deliver.sealing import Credentials
-from edge.deliver.sender import BoxFacts, Sender, SenderParts, SenderSettings
+from edge.deliver.sender import Sender, SenderParts, SenderSettings
 from edge.deliver.twin import Twin, TwinBox
 from edge.enrol.identity import Identity
 from edge.enrol.renewal import Renewal
 from edge.health import HEALTHY, CameraHealth, disk_free_bytes
 from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.store import BinStore
+from edge.update.gate_process import GateProcess
+from edge.update.releases import ChosenModel, Releases
+from edge.update.root import release_source
+from edge.update.updater import Updater, UpdaterParts
 
 _MOST_MODEL_CHARACTERS = 64
 
@@ -68,6 +74,10 @@ class HealthBoard:
             for camera in self._cameras
         )
 
+    def newest(self) -> tuple[CameraHealth, ...]:
+        """The same tuple until the next report."""
+        return self._cameras
+
     def healthy(self) -> frozenset[str]:
         """Cameras that give numbers now."""
         return frozenset(each.camera_id for each in self._cameras if each.state in HEALTHY)
@@ -81,6 +91,9 @@ class Box:
         model: Name, version and backend, in words.
         restart: Asks for a new start of the agent with the site file as it is then.
         learning: What the box could train with, None where it keeps no samples.
+        plates: Who takes background plates, or tells that none may be taken.
+        releases: What the box was told to run, None where it takes no releases.
+        running: What the cameras count with, None where it takes no releases.
     """
 
     config: EdgeConfig
@@ -92,6 +105,9 @@ class Box:
     restart: Callable[[], None]
     incidents: IncidentBoard = field(default_factory=IncidentBoard)
     learning: Callable[[], messages.LearningState | None] = lambda: None
+    plates: Plates = field(default_factory=NoPlates)
+    releases: Releases | None = None
+    running: ChosenModel | None = None
 
 
 class RenewalService:
@@ -119,7 +135,30 @@ def services(box: Box) -> tuple[Service, ...]:
     renewal = Renewal(
         box.config.identity_folder, clock=box.clock, on_renewed=lambda _identity: None
     )
-    return Sender(_parts(box, settings), _sender_settings(settings)), RenewalService(renewal)
+    sender = Sender(_parts(box, settings), _sender_settings(settings))
+    return sender, RenewalService(renewal), *_updater(box)
+
+
+def _updater(box: Box) -> tuple[Service, ...]:
+    if box.releases is None or box.running is None:
+        return ()
+    config, settings = box.config, box.config.release
+    parts = UpdaterParts(
+        releases=box.releases,
+        running=box.running,
+        backend=config.backend,
+        engine_cache=config.engine_cache,
+        source=lambda: release_source(config.identity_folder, settings),
+        cameras=box.board.newest,
+        restart=box.restart,
+        gate=GateProcess(
+            clock=box.clock,
+            limit_s=settings.gate_minutes * 60,
+            niceness=settings.gate_niceness,
+        ),
+        clock=box.clock,
+    )
+    return (Updater(parts, settings),)
 
 
 def _sender_settings(settings: CoordinatorSettings) -> SenderSettings:
@@ -138,6 +177,7 @@ def _parts(box: Box, settings: CoordinatorSettings) -> SenderParts:
             mode_of=lambda camera_id: config.privacy.of(camera_id).mode,
             healthy=box.board.healthy,
             restart=box.restart,
+            wish_release=box.releases.wish if box.releases else lambda _order: None,
         ),
         clock=clock,
         trial_s=settings.twin_trial_minutes * 60,
@@ -164,6 +204,7 @@ def _parts(box: Box, settings: CoordinatorSettings) -> SenderParts:
     return SenderParts(
         store=box.store,
         incidents=box.incidents,
+        plates=box.plates,
         open_outbox=open_outbox,
         open_privacy=open_privacy,
         open_egress=lambda: EgressLog(config.egress_folder, clock=clock),
@@ -175,6 +216,7 @@ def _parts(box: Box, settings: CoordinatorSettings) -> SenderParts:
             cameras=box.board.cameras,
             disk_free_bytes=lambda: disk_free_bytes(config.data_folder),
             learning=box.learning,
+            release=box.releases.state if box.releases else lambda: None,
         ),
         twin=twin,
         site=load_site(config.site_file).site,

@@ -16,6 +16,7 @@ from models import (
     federated_benchmark_commands,
     federated_commands,
     federated_run_commands,
+    keys_commands,
 )
 from models.catalogue import NAME, START_NAME, VERSION, write_facts
 from models.recipe import Recipe
@@ -27,6 +28,7 @@ benchmark_commands.app.command()(attack_benchmark_commands.updates)
 app.add_typer(benchmark_commands.app, name="benchmark")
 app.add_typer(federated_commands.app, name="bundle")
 app.add_typer(federated_run_commands.app, name="federated")
+app.add_typer(keys_commands.app, name="keys")
 benchmark_commands.app.command()(federated_benchmark_commands.federated)
 
 DataOption = Annotated[

@@ -14,65 +14,13 @@ from functools import cache
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
-
-from common.errors import ConfigError, ConflictError, TrustError
-from common.ids import Slug
+from common.errors import ConfigError, ConflictError
+from common.release.candidate import LINEAGE_FILE, Lineage, TrainedOn, read_entry
 from common.rounds import Anchoring, ParentModel, RunPlan
-from common.settings_files import explain
-from common.wire import Digest, Message, Version
 
-LINEAGE_FILE = "lineage.json"
-METRICS_FILE = "metrics.json"
-VERDICT_FILE = "verdict.json"
 WEIGHTS = (".pt", ".onnx")
 _PACKAGES = ("common", "edge", "models")
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-
-
-class TrainedOn(Message):
-    """One device's part in a candidate.
-
-    Attributes:
-        samples: Images that the coordinator knew of; none of them left the device.
-        rounds: In how many rounds its update was taken.
-    """
-
-    device: Slug
-    samples: Annotated[int, Field(ge=0)]
-    rounds: Annotated[int, Field(ge=0)]
-
-
-class Lineage(Message):
-    """Where a candidate came from.
-
-    Attributes:
-        parent_sha256: Checkpoint that everybody started from.
-        data_statement: In words: what it was trained on, and who could see that.
-        code_version: Release and source digest of the bench that wrote it.
-        files: File name → checksum of everything else in the folder.
-        epsilon: Privacy spent with ``delta`` of the plan, None without noise.
-    """
-
-    version: Literal[1] = 1
-    name: Slug
-    model_version: Version
-    created_at: AwareDatetime
-    parent_name: Slug
-    parent_version: Version
-    parent_sha256: Digest
-    run: Slug
-    rounds: Annotated[int, Field(ge=0)]
-    clients: tuple[TrainedOn, ...]
-    data_statement: Text
-    code_version: Text
-    ledger_head: Digest | None = None
-    epsilon: float | None = None
-    passed: bool | None = None
-    files: dict[str, Digest] = Field(default_factory=dict)
 
 
 def code_version() -> str:
@@ -139,30 +87,6 @@ def seal_entry(folder: Path, lineage: Lineage) -> Lineage:
     beside.write_text(sealed.model_dump_json(indent=1) + "\n", encoding="utf-8")
     beside.replace(folder / LINEAGE_FILE)
     return sealed
-
-
-def read_entry(folder: Path) -> Lineage:
-    """Read a candidate's lineage and hold every file against it.
-
-    Raises:
-        ConfigError: No lineage there, or one that is not readable.
-        TrustError: A file is missing, or is not the one that was written.
-    """
-    path = folder / LINEAGE_FILE
-    try:
-        lineage = Lineage.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"lineage {path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise ConfigError(f"lineage {path}: {explain(error)}") from error
-    for name, expected in lineage.files.items():
-        file = folder / Path(name).name
-        if not file.is_file():
-            raise TrustError(f"candidate file {file} is missing")
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
-        if found != expected:
-            raise TrustError(f"candidate file {file} has SHA-256 {found}, expected {expected}")
-    return lineage
 
 
 def file_entry(folder: Path, registry: Path) -> Path:

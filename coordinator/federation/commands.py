@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -125,13 +126,20 @@ def verify(run: RunName, config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = 
 
 
 @app.command()
-def proxy(config: ConfigFile = DEFAULT_CONFIG) -> None:
+def proxy(
+    config: ConfigFile = DEFAULT_CONFIG,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="For the proxy's own files; default: data_folder/federation/proxy."),
+    ] = None,
+) -> None:
     """Print the nginx configuration that lets boxes, and nothing else, through to the rounds.
 
     Its certificate is made in data_folder/keys/own; start with: nginx -c FILE
     """
     container = open_container(config)
-    typer.echo(nginx_conf(ProxySettings.of(container.settings(), container.certificates())))
+    settings = ProxySettings.of(container.settings(), container.certificates(), folder=folder)
+    typer.echo(nginx_conf(settings))
 
 
 def _tell(event: RunEventView, *, as_json: bool) -> None:

@@ -16,9 +16,10 @@ from common.rounds import RunPlan, RunState
 from common.timing import Clock
 from coordinator.config import FederationSettings
 from coordinator.database import Database
-from coordinator.federation.devices_store import TraineeStore
+from coordinator.federation.candidate_scores import CandidateScores, read_scores
+from coordinator.federation.devices_store import Trainee, TraineeStore
 from coordinator.federation.figures_store import FiguresStore, RoundFigures
-from coordinator.federation.planning import choose_clients, make_plan
+from coordinator.federation.planning import choose_clients, make_plan, why_not
 from coordinator.federation.run_folder import RunFolders
 from coordinator.federation.states import AT_WORK
 from coordinator.federation.store import RunStore
@@ -83,6 +84,13 @@ class DistributedTrainingManager:
                 client.device: figures.times_s(client.device) for client in clients
             }
         return make_plan(wish, clients, times_s, settings=settings, now=self._clock.now())
+
+    def trainees(self) -> Sequence[tuple[Trainee, str]]:
+        """Every box, each with why it cannot take part in a run; empty when it can."""
+        least = self._settings.least_samples if self._settings else 0
+        with reading(self._database) as session:
+            found = TraineeStore(session, self._tenant).trainees()
+        return [(one, why_not(one, one.samples, least)) for one in found]
 
     def launch(self, wish: RunWish) -> RunView:
         """Plan a run; the coordinator that serves begins it within seconds.
@@ -192,6 +200,21 @@ class DistributedTrainingManager:
             store = RunStore(session, self._tenant)
             row, rounds = store.run(run), store.rounds(run)
         return verify_run(row, rounds, self._folders.of(run))
+
+    def candidate_scores(self, run: str) -> CandidateScores | None:
+        """What was measured of the candidate of a run, None where nothing was.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        with reading(self._database) as session:
+            RunStore(session, self._tenant).run(run)
+        return read_scores(self._folders.of(run))
+
+    @property
+    def is_on(self) -> bool:
+        """True when runs can be launched here."""
+        return self._settings is not None
 
     def is_busy(self) -> bool:
         """True while a bench works on any run.

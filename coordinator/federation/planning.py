@@ -51,10 +51,10 @@ def choose_clients(
                 f"device {name!r} is not known", hint="list the boxes: its-camera-ai fleet list"
             )
         samples = wish.samples.get(name, known[name].samples)
-        why_not = _why_not(known[name], samples, least_samples)
-        if why_not and wish.devices:
-            raise ConflictError(f"device {name!r} {why_not}", hint="leave it out of the run")
-        if not why_not:
+        why = why_not(known[name], samples, least_samples)
+        if why and wish.devices:
+            raise ConflictError(f"device {name!r} {why}", hint="leave it out of the run")
+        if not why:
             chosen.append(PlannedClient(device=name, samples=samples or 0))
     if len(chosen) < LEAST_CLIENTS:
         raise ConflictError(
@@ -121,6 +121,19 @@ def make_plan(
     return plan
 
 
+def why_not(one: Trainee, samples: int | None, least: int) -> str:
+    """Why a box cannot take part in a run; empty when it can."""
+    if one.state != DeviceState.ENROLLED:
+        return f"is {one.state}, expected an enrolled one"
+    if not one.has_learning_key:
+        return "has no learning key, expected one from its enrolment or renewal"
+    if samples is None:
+        return f"does not tell how many samples it has, expected at least {least}"
+    if samples < least:
+        return f"has {samples} samples, expected at least {least}"
+    return ""
+
+
 def _usual_quorum(wish: RunWish, clients: int) -> int:
     """Two thirds, or what the strategy needs once screening has caught every liar."""
     needed = fewest_updates(wish.strategy, 0)
@@ -160,15 +173,3 @@ def _check_folders(plan: RunPlan) -> None:
             raise ConfigError(
                 f"{what} {folder} is no folder", hint="correct it in the wish or the configuration"
             )
-
-
-def _why_not(one: Trainee, samples: int | None, least: int) -> str:
-    if one.state != DeviceState.ENROLLED:
-        return f"is {one.state}, expected an enrolled one"
-    if not one.has_learning_key:
-        return "has no learning key, expected one from its enrolment or renewal"
-    if samples is None:
-        return f"does not tell how many samples it has, expected at least {least}"
-    if samples < least:
-        return f"has {samples} samples, expected at least {least}"
-    return ""

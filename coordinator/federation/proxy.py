@@ -46,8 +46,19 @@ class ProxySettings:
     link_name: str = LINK_NAME
 
     @classmethod
-    def of(cls, settings: CoordinatorConfig, certificates: OwnCertificates) -> Self:
+    def of(
+        cls,
+        settings: CoordinatorConfig,
+        certificates: OwnCertificates,
+        *,
+        folder: Path | None = None,
+    ) -> Self:
         """The settings of a coordinator; makes the proxy's certificate.
+
+        Args:
+            settings: Of the coordinator.
+            certificates: Where the proxy's is made.
+            folder: For the proxy's own files; None is one in the coordinator's data folder.
 
         Raises:
             ConfigError: Rounds are off, or no public address is set.
@@ -67,7 +78,7 @@ class ProxySettings:
             key=key,
             trust=certificates.trust_file,
             link_port=federation.port,
-            folder=settings.federation_folder / "proxy",
+            folder=folder or settings.federation_folder / "proxy",
         )
 
 

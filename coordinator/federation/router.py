@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from common.errors import UnreachableError
 from common.ids import SLUG_PATTERN
 from common.rounds import RunPlan, RunState
+from common.security import Permission
 from coordinator.dependencies import ContainerDep
 from coordinator.federation.manager import DistributedTrainingManager
 from coordinator.federation.states import ENDED
@@ -23,8 +24,13 @@ from coordinator.federation.views import (
     Verification,
 )
 from coordinator.problems import problems
+from coordinator.security.access import may
+from coordinator.streams import for_a_while
 
 router = APIRouter(prefix="/rounds", tags=["rounds"])
+
+_READ = [may(Permission.ROUNDS_READ)]
+_RUN = [may(Permission.ROUNDS_RUN)]
 
 MOST_FOLLOWERS = 50
 _LOOK_S = 1.0
@@ -42,43 +48,43 @@ RunPath = Annotated[
 ]
 
 
-@router.get("")
+@router.get("", dependencies=_READ)
 def list_runs(training: TrainingDep) -> list[RunView]:
     """Every run, the newest first."""
     return training.list()
 
 
-@router.post("", status_code=201, responses=problems(403, 404, 409))
+@router.post("", dependencies=_RUN, status_code=201, responses=problems(403, 404, 409))
 def launch_run(body: RunWish, training: TrainingDep) -> RunView:
     """Plan a run; it begins within seconds when no other is under way."""
     return training.launch(body)
 
 
-@router.post("/plan", responses=problems(403, 404, 409))
+@router.post("/plan", dependencies=_RUN, responses=problems(403, 404, 409))
 def plan_run(body: RunWish, training: TrainingDep) -> RunPlan:
     """What would be launched; nothing is kept."""
     return training.plan(body)
 
 
-@router.get("/{run}", responses=problems(404))
+@router.get("/{run}", dependencies=_READ, responses=problems(404))
 def show_run(run: RunPath, training: TrainingDep) -> RunDetailView:
     """One run with its plan, and what became of every box in every finished round."""
     return training.show(run)
 
 
-@router.post("/{run}/stop", status_code=202, responses=problems(404, 409))
+@router.post("/{run}/stop", dependencies=_RUN, status_code=202, responses=problems(404, 409))
 def stop_run(run: RunPath, training: TrainingDep) -> RunView:
     """End a run within seconds; its finished rounds stay."""
     return training.stop(run)
 
 
-@router.post("/{run}/resumption", status_code=202, responses=problems(404, 409))
+@router.post("/{run}/resumption", dependencies=_RUN, status_code=202, responses=problems(404, 409))
 def resume_run(run: RunPath, training: TrainingDep) -> RunView:
     """Go on with a run that failed or was stopped, at its last finished round."""
     return training.resume(run)
 
 
-@router.get("/{run}/verification", responses=problems(404))
+@router.get("/{run}/verification", dependencies=_READ, responses=problems(404))
 def verify_run(run: RunPath, training: TrainingDep) -> Verification:
     """Whether ledger, weights and candidate still are what they were."""
     return training.verify(run)
@@ -114,22 +120,35 @@ async def followed_run(
         _followers.number -= 1
 
 
-@router.get("/{run}/events", response_class=EventSourceResponse, responses=problems(404, 503))
+@router.get(
+    "/{run}/events",
+    dependencies=_READ,
+    response_class=EventSourceResponse,
+    responses=problems(404, 503),
+)
 async def follow_run(
     followed: Annotated[tuple[str, int], Depends(followed_run)], training: TrainingDep
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens in a run, from its first event on; the stream ends with the run.
 
-    `Last-Event-ID` continues after that event, in whichever process answers.
+    It also ends after five minutes. `Last-Event-ID` continues after that event, in whichever
+    process answers.
     """
     run, after = followed
+    async for event in for_a_while(_events(training, run, after=after)):
+        yield ServerSentEvent(event=event.kind, id=str(event.number), data=event)
+
+
+async def _events(
+    training: DistributedTrainingManager, run: str, *, after: int
+) -> AsyncIterator[RunEventView]:
     has_ended = False
     while True:
         events = await asyncio.to_thread(training.events, run, after=after)
         for event in events:
             after = event.number
             has_ended = _ends(event, has_ended=has_ended)
-            yield ServerSentEvent(event=event.kind, id=str(event.number), data=event)
+            yield event
         if not events:
             if has_ended or (await asyncio.to_thread(training.show, run)).state in ENDED:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +48,7 @@ class Trusted:
     ring: KeyRing
     broker: BrokerAddress
     learning: LearningAddress | None = None
+    release_root: Callable[[], str | None] = lambda: None
 
 
 class Enrolment:
@@ -208,6 +209,7 @@ class Enrolment:
             order_keys=tuple(key_note(key, at) for key, at in ring.order_offers()),
             broker=self._trusted.broker,
             learning=self._trusted.learning,
+            release_root=self._trusted.release_root(),
         )
 
 

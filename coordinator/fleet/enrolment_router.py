@@ -19,11 +19,16 @@ from common.errors import ConflictError, TrustError
 from coordinator.container import CoordinatorContainer
 from coordinator.dependencies import AddressDep, ContainerDep, EnrolmentDep, RevocationsDep
 from coordinator.problems import problems
+from coordinator.security.access import public
+from coordinator.security.events import EventKind
 
 REVOCATION_PATH = "/api/v1/revoked"
 _PEM = "application/x-pem-file"
 
-router = APIRouter(tags=["enrolment"], responses=problems(403, 409, 413, 429))
+# A box has no account: it shows a one-time token, or signs with its key, in the body.
+router = APIRouter(
+    tags=["enrolment"], dependencies=[public()], responses=problems(403, 409, 413, 429)
+)
 
 
 @router.get(TRUST_PATH, response_class=Response, responses={200: {"content": {_PEM: {}}}})
@@ -71,6 +76,9 @@ def _counted(container: CoordinatorContainer, address: str) -> Iterator[None]:
         yield
     except (TrustError, ConflictError):
         attempts.failed(address)
+        container.security_events().record(
+            EventKind.ENROLMENT_REFUSED, subject="a box", address=address
+        )
         enrolments.labels("refused").inc()
         raise
     enrolments.labels("granted").inc()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import structlog
 
 from common.errors import ConflictError, UnreachableError
 from common.timing import Clock
 from coordinator.database import Database
+from coordinator.fleet.overview import BoxOverview, read_health
+from coordinator.fleet.overview_store import OverviewStore
 from coordinator.fleet.reading_store import reading
 from coordinator.fleet.revocations import Revocations
 from coordinator.fleet.states import DeviceState
 from coordinator.fleet.store import FleetStore
 from coordinator.fleet.tables import DeviceRow
-from coordinator.fleet.views import CertificateView, DeviceDetailView, DeviceView
+from coordinator.fleet.views import CertificateView, DeviceDetailView, DeviceView, TwinView
 from coordinator.security.audit import SecurityAuditLogger
 from coordinator.security.audit_entries import Action, Value
 
@@ -42,6 +46,25 @@ class Fleet:
                     row,
                     site=sites[row.site_id].slug,
                     certificate_expires_at=ends.get(row.id),
+                )
+                for row in store.devices(state=state)
+            ]
+
+    def overview(self, *, state: DeviceState | None = None) -> Sequence[BoxOverview]:
+        """Every box by id, each with its newest health report and its twin."""
+        with reading(self._database) as session:
+            store, newest = FleetStore(session, self._tenant), OverviewStore(session, self._tenant)
+            sites, ends = store.sites(), store.certificate_ends()
+            healths, twins = newest.healths(), newest.twins()
+            return [
+                BoxOverview(
+                    device=DeviceView.of(
+                        row,
+                        site=sites[row.site_id].slug,
+                        certificate_expires_at=ends.get(row.id),
+                    ),
+                    health=read_health(healths.get(row.id)),
+                    twin=TwinView.of(row.id, twins.get(row.id)),
                 )
                 for row in store.devices(state=state)
             ]
@@ -95,6 +118,12 @@ class Fleet:
             # It is retired all the same: ingest asks the tables, and the next round tells.
             log.warning("broker_not_told", device=device, reason=str(error), hint=error.hint)
         return view
+
+    def sites(self) -> Mapping[str, str]:
+        """Slug of every site → its name, by slug."""
+        with reading(self._database) as session:
+            rows = FleetStore(session, self._tenant).sites().values()
+            return {row.slug: row.name for row in sorted(rows, key=lambda row: row.slug)}
 
     def counts(self) -> dict[str, int]:
         """State → number of boxes."""

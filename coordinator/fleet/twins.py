@@ -16,7 +16,7 @@ import structlog
 
 from common.encryption import SigningKey, sign_order
 from common.errors import ConflictError
-from common.orders import DesiredConfiguration
+from common.orders import DesiredConfiguration, DesiredRelease
 from common.timing import Clock
 from common.topics import Topic, Way
 from common.wire import Kind
@@ -78,12 +78,31 @@ class Twins:
             return TwinView.of(device, TwinStore(session, self._tenant).twin(device))
 
     def wish(self, device: str, wish: TwinWish) -> TwinView:
-        """Keep a wish; it is sent at the next round.
+        """Keep a wish about its cameras; it is sent at the next round.
 
         Raises:
             NotFoundError: No such box.
             ConflictError: The box has ended, or a newer wish is there.
         """
+        cameras = [camera.model_dump(mode="json") for camera in wish.cameras]
+        return self._wish(device, {"cameras": cameras}, if_version=wish.if_version)
+
+    def wish_release(self, device: str, release: DesiredRelease | None) -> TwinView:
+        """Keep a wish about the model; what was wished of its cameras stays.
+
+        Args:
+            device: The box.
+            release: What it shall run; None takes an older wish back.
+
+        Raises:
+            NotFoundError: No such box.
+            ConflictError: The box has ended.
+        """
+        return self._wish(device, {"release": release.model_dump() if release else None})
+
+    def _wish(
+        self, device: str, part: dict[str, Any], *, if_version: int | None = None
+    ) -> TwinView:
         now = self._clock.now()
         with self._database.session() as session:
             fleet = FleetStore(session, self._tenant)
@@ -94,12 +113,13 @@ class Twins:
             store = TwinStore(session, self._tenant)
             before = store.twin(device)
             version = before.desired_version if before is not None else 0
-            if wish.if_version is not None and wish.if_version != version:
+            if if_version is not None and if_version != version:
                 raise ConflictError(
-                    f"device {device!r} was told version {version}, expected {wish.if_version}",
+                    f"device {device!r} was told version {version}, expected {if_version}",
                     hint="read the newest wish and change that",
                 )
-            desired = {"cameras": [camera.model_dump(mode="json") for camera in wish.cameras]}
+            # One order tells everything: what this wish is not about stays as it was wished.
+            desired = {**(before.desired if before is not None else {}), **part}
             after = store.wish(device, desired, desired_version=version + 1, desired_at=now)
             told: dict[str, Value] = {"version": version + 1, "sha256": _digest_of(desired)}
             self._audit.record(session, Action.TWIN_WISHED, subject=device, detail=told)
@@ -133,7 +153,8 @@ class Twins:
             device=row.device_id,
             version=row.desired_version,
             at=row.desired_at,
-            cameras=row.desired["cameras"],
+            cameras=row.desired.get("cameras", ()),
+            release=row.desired.get("release"),
         )
         topic = str(Topic(row.device_id, Way.DOWN, Kind.TWIN))
         return topic, sign_order(self._signing(), order.model_dump_json().encode())

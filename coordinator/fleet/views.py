@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from common.orders import DesiredCamera
+from common.orders import DesiredCamera, DesiredRelease
 from coordinator.fleet.states import DeviceState
 from coordinator.fleet.tables import DeviceRow, TwinRow
 
@@ -102,6 +102,7 @@ class TwinView(BaseModel):
     desired_version: int
     desired_at: datetime | None
     cameras: list[DesiredCamera]
+    release: DesiredRelease | None
     reported_version: int
     reported_state: str
     reported_at: datetime | None
@@ -115,6 +116,7 @@ class TwinView(BaseModel):
             desired_version=row.desired_version,
             desired_at=row.desired_at,
             cameras=[DesiredCamera.model_validate(c) for c in row.desired.get("cameras", ())],
+            release=row.desired.get("release"),
             reported_version=row.reported_version,
             reported_state=row.reported_state,
             reported_at=row.reported_at,

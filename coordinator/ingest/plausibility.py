@@ -14,6 +14,7 @@ from common.messages import (
     SiteReport,
     UpMessage,
 )
+from common.plates import PlateReport
 from coordinator.ingest.verdicts import Refused
 
 AHEAD = timedelta(minutes=5)
@@ -84,7 +85,7 @@ def _check_bins(bins: tuple[CameraBin, ...], now: datetime, behind: timedelta) -
 def _moments(message: UpMessage) -> Iterator[datetime]:
     if isinstance(message, SiteReport):
         yield message.valid_from
-    elif isinstance(message, HealthReport):
+    elif isinstance(message, HealthReport | PlateReport):
         yield message.at
     elif isinstance(message, IncidentReport):
         yield from (note.at for note in message.incidents)

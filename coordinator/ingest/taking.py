@@ -7,7 +7,7 @@ the batch and quarantined; its neighbours are stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -39,9 +39,22 @@ class ReportTaker:
     """Takes in batches for one worker; used by one thread at a time."""
 
     def __init__(
-        self, database: Database, *, clock: Clock, metrics: IngestMetrics | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        metrics: IngestMetrics | None = None,
+        tell_repeated: Callable[[str], None] | None = None,
     ) -> None:
-        """Prepare; nothing is read before the first batch."""
+        """Prepare; nothing is read before the first batch.
+
+        Args:
+            database: Where to.
+            clock: What time it is.
+            metrics: Where reports are counted.
+            tell_repeated: Is told the box of each report that was stored before; never waits.
+        """
+        self._tell_repeated = tell_repeated
         self._database = database
         self._clock = clock
         self._metrics = metrics or IngestMetrics()
@@ -67,6 +80,8 @@ class ReportTaker:
                 self._metrics.stored += 1
             elif outcome.fate is Fate.DUPLICATE:
                 self._metrics.duplicates += 1
+                if self._tell_repeated is not None:
+                    self._tell_repeated(outcome.place.device)
             else:
                 self._metrics.refused += 1
                 self._metrics.rejected[outcome.reason] += 1

@@ -17,10 +17,12 @@ from common.messages import (
     LossReport,
     SiteReport,
 )
+from common.plates import PlateReport
 from coordinator.bulk_store import Row, moment_text
 from coordinator.database import Database
 from coordinator.ingest.fleet_store import add_health, mark_seen
 from coordinator.ingest.verdicts import Accepted, Fate, Outcome, Refused
+from coordinator.plates.store import add_answer
 from coordinator.reports.store import (
     Place,
     QuarantineEntry,
@@ -176,7 +178,21 @@ class BatchTransaction:
             elif isinstance(message, IncidentReport):
                 told = [(self._camera_ids(each), message)]
                 add_incidents(self._connection, identity.tenant, told)
+            elif isinstance(message, PlateReport):
+                self._take_plate(each, message)
         add_health(self._connection, health)
+
+    def _take_plate(self, each: Accepted, message: PlateReport) -> None:
+        """Keep a picture that somebody asked this box for; any other is not looked at again."""
+        is_asked_for = add_answer(
+            self._connection,
+            device=each.identity.device,
+            camera_id=self._camera_ids(each)[message.camera],
+            report=message,
+            now=self._now,
+        )
+        if not is_asked_for:
+            self._doubt(each, Refused.NOT_ASKED_FOR, "nobody waits for this picture")
 
     def _camera_ids(self, each: Accepted) -> dict[str, int]:
         return {name.slug: self._known(name) for name in camera_names(each)}
@@ -221,6 +237,8 @@ def camera_names(each: Accepted) -> set[CameraName]:
         slugs = {camera.camera for camera in message.cameras}
     elif isinstance(message, IncidentReport):
         slugs = {note.camera for note in message.incidents}
+    elif isinstance(message, PlateReport):
+        slugs = {message.camera}
     else:
         return set()
     return {camera_of(each, slug) for slug in slugs}

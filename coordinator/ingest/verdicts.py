@@ -28,6 +28,7 @@ class Refused(StrEnum):
     BIN_TAKEN = "bin_taken"
     TOO_MANY_SERIES = "too_many_series"
     NOT_STORED = "not_stored"
+    NOT_ASKED_FOR = "not_asked_for"
 
 
 @dataclass(frozen=True, slots=True)

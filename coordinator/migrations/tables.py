@@ -10,8 +10,14 @@ from sqlmodel import SQLModel
 
 import coordinator.federation.tables
 import coordinator.fleet.tables
+import coordinator.plates.tables
+import coordinator.registry.tables
 import coordinator.reports.tables
+import coordinator.rollouts.tables
+import coordinator.security.events_tables
+import coordinator.security.people_tables
 import coordinator.security.tables
+import coordinator.security.threats.tables
 import coordinator.traffic.quality_tables
 import coordinator.traffic.rollup_tables
 import coordinator.traffic.tables  # noqa: F401 - importing a module registers its tables

@@ -9,11 +9,15 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from common.ids import Slug
+from common.security import Permission
 from common.wire import Code
-from coordinator.dependencies import SessionDep
+from coordinator.dependencies import SessionDep, TenantDep
 from coordinator.reports.store import QuarantineStore
+from coordinator.security.access import may
 
-router = APIRouter(prefix="/quarantine", tags=["quarantine"])
+router = APIRouter(
+    prefix="/quarantine", tags=["quarantine"], dependencies=[may(Permission.QUARANTINE_READ)]
+)
 
 
 class QuarantineCountView(BaseModel):
@@ -43,18 +47,20 @@ class QuarantinedView(BaseModel):
 
 
 @router.get("/counts")
-def quarantine_counts(session: SessionDep) -> list[QuarantineCountView]:
+def quarantine_counts(session: SessionDep, tenant: TenantDep) -> list[QuarantineCountView]:
     """Counters per reason and box, the newest first."""
-    return [QuarantineCountView.model_validate(row) for row in QuarantineStore(session).counts()]
+    rows = QuarantineStore(session, tenant).counts()
+    return [QuarantineCountView.model_validate(row) for row in rows]
 
 
 @router.get("")
 def quarantined(
     session: SessionDep,
+    tenant: TenantDep,
     reason: Annotated[Code | None, Query(description="Only this reason.")] = None,
     device: Annotated[Slug | None, Query(description="Only this box.")] = None,
     most: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[QuarantinedView]:
     """The newest messages that were not believed; a few of each reason are kept."""
-    rows = QuarantineStore(session).newest(reason=reason, device=device, most=most)
+    rows = QuarantineStore(session, tenant).newest(reason=reason, device=device, most=most)
     return [QuarantinedView.model_validate(row) for row in rows]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, text
 from sqlmodel import Session, col
 
 from coordinator.bulk_store import BulkInsert, Row, moment, moment_text, raw, whole, words
+from coordinator.fleet.tables import DeviceRow
 from coordinator.reports.tables import QuarantineCountRow, QuarantineRow
 
 NOBODY = "?"
@@ -115,17 +116,25 @@ def forget_reports(connection: Connection, oldest: datetime) -> int:
 
 
 class QuarantineStore:
-    """What the API shows of the quarantine."""
+    """What one tenant may see of the quarantine: its boxes, and what nobody enrolled."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, tenant_id: str) -> None:
+        """Read through ``session`` what concerns ``tenant_id``."""
         self._session = session
+        self._devices = select(col(DeviceRow.id)).where(col(DeviceRow.tenant_id) == tenant_id)
 
     def counts(self) -> Sequence[QuarantineCountRow]:
         """Counters, the newest first."""
-        query = select(QuarantineCountRow).order_by(
-            col(QuarantineCountRow.last_at).desc(),
-            col(QuarantineCountRow.reason),
-            col(QuarantineCountRow.device_id),
+        device = col(QuarantineCountRow.device_id)
+        ours = device.in_(self._devices) | (device == NOBODY)
+        query = (
+            select(QuarantineCountRow)
+            .where(ours)
+            .order_by(
+                col(QuarantineCountRow.last_at).desc(),
+                col(QuarantineCountRow.reason),
+                col(QuarantineCountRow.device_id),
+            )
         )
         return self._session.scalars(query).all()
 
@@ -133,7 +142,8 @@ class QuarantineStore:
         self, *, reason: str | None = None, device: str | None = None, most: int = 100
     ) -> Sequence[QuarantineRow]:
         """Details, the newest first."""
-        query = select(QuarantineRow)
+        known = col(QuarantineRow.device_id)
+        query = select(QuarantineRow).where(known.in_(self._devices) | known.is_(None))
         if reason is not None:
             query = query.where(col(QuarantineRow.reason) == reason)
         if device is not None:

@@ -38,6 +38,8 @@ class Action(StrEnum):
     DEVICE_RENEWED = "device_renewed"
     DEVICE_RETIRED = "device_retired"
     TWIN_WISHED = "twin_wished"
+    PLATE_WISHED = "plate_wished"
+    PLATE_FORGOTTEN = "plate_forgotten"
     KEYS_ROTATED = "keys_rotated"
     ROUNDS_LAUNCHED = "rounds_launched"
     ROUNDS_STOPPED = "rounds_stopped"
@@ -45,6 +47,31 @@ class Action(StrEnum):
     DATABASE_BACKED_UP = "database_backed_up"
     DATABASE_RESTORED = "database_restored"
     HISTORY_DROPPED = "history_dropped"
+    ALERT_MOVED = "alert_moved"
+    ANOMALY_REVIEWED = "anomaly_reviewed"
+    MODEL_REGISTERED = "model_registered"
+    MODEL_PROPOSED = "model_proposed"
+    MODEL_PROMOTED = "model_promoted"
+    MODEL_REFUSED = "model_refused"
+    MODEL_DECLINED = "model_declined"
+    RELEASES_RECEIVED = "releases_received"
+    ROLLOUT_STARTED = "rollout_started"
+    ROLLOUT_MOVED = "rollout_moved"
+    ACCOUNT_ADDED = "account_added"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_ENABLED = "account_enabled"
+    ACCOUNT_RESET = "account_reset"
+    ROLES_CHANGED = "roles_changed"
+    LINK_CREATED = "link_created"
+    LINK_USED = "link_used"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an action  # nosec B105
+    FACTOR_CONFIRMED = "factor_confirmed"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SESSION_ENDED = "session_ended"
+    SERVICE_TOKEN_CREATED = "service_token_created"  # noqa: S105 - the name of an action  # nosec B105
+    SERVICE_TOKEN_REVOKED = "service_token_revoked"  # noqa: S105 - the name of an action  # nosec B105
 
 
 DETAILS: Mapping[Action, frozenset[str]] = MappingProxyType(
@@ -54,6 +81,8 @@ DETAILS: Mapping[Action, frozenset[str]] = MappingProxyType(
         Action.DEVICE_RENEWED: frozenset({"address", "signed_by", "key_id"}),
         Action.DEVICE_RETIRED: frozenset({"reason", "certificates"}),
         Action.TWIN_WISHED: frozenset({"version", "sha256"}),
+        Action.PLATE_WISHED: frozenset({"device", "number"}),
+        Action.PLATE_FORGOTTEN: frozenset(),
         Action.KEYS_ROTATED: frozenset({"before"}),
         Action.ROUNDS_LAUNCHED: frozenset({"clients", "rounds", "strategy", "parent_sha256"}),
         Action.ROUNDS_STOPPED: frozenset({"round"}),
@@ -63,6 +92,31 @@ DETAILS: Mapping[Action, frozenset[str]] = MappingProxyType(
         Action.HISTORY_DROPPED: frozenset(
             {"minutes_days", "quarantine_days", "dropped", "forgotten"}
         ),
+        Action.ALERT_MOVED: frozenset({"alert", "before", "after"}),
+        Action.ANOMALY_REVIEWED: frozenset({"camera", "kind", "state", "note"}),
+        Action.MODEL_REGISTERED: frozenset({"sha256", "run", "passed"}),
+        Action.MODEL_PROPOSED: frozenset({"stage"}),
+        Action.MODEL_PROMOTED: frozenset({"stage"}),
+        Action.MODEL_REFUSED: frozenset({"stage", "why"}),
+        Action.MODEL_DECLINED: frozenset({"stage"}),
+        Action.RELEASES_RECEIVED: frozenset({"targets_version", "versions"}),
+        Action.ROLLOUT_STARTED: frozenset({"version", "boxes", "canaries"}),
+        Action.ROLLOUT_MOVED: frozenset({"state", "why"}),
+        Action.ACCOUNT_ADDED: frozenset({"roles"}),
+        Action.ACCOUNT_DISABLED: frozenset({"sessions"}),
+        Action.ACCOUNT_ENABLED: frozenset(),
+        Action.ACCOUNT_RESET: frozenset({"sessions"}),
+        Action.ROLES_CHANGED: frozenset({"before", "after"}),
+        Action.LINK_CREATED: frozenset({"purpose", "expires_at"}),
+        Action.LINK_USED: frozenset({"purpose", "address"}),
+        Action.PASSWORD_CHANGED: frozenset({"sessions"}),
+        Action.FACTOR_CONFIRMED: frozenset({"replaces"}),
+        Action.RECOVERY_CODES_MADE: frozenset({"codes"}),
+        Action.SIGNED_IN: frozenset({"address", "how", "session"}),
+        Action.SIGN_IN_FAILED: frozenset({"address", "step", "paused_s"}),
+        Action.SESSION_ENDED: frozenset({"session", "why"}),
+        Action.SERVICE_TOKEN_CREATED: frozenset({"roles", "scopes", "expires_at"}),
+        Action.SERVICE_TOKEN_REVOKED: frozenset(),
     }
 )
 """Action → what may be told of it; nothing else is ever stored."""

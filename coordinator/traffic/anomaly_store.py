@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlmodel import Session, col
 
 from common.errors import NotFoundError
+from coordinator.traffic.periods import Period
 from coordinator.traffic.quality_tables import AnomalyNoteRow, AnomalyRow
 
 _SAME_WITHIN = timedelta(days=2)
@@ -53,6 +54,7 @@ class Note:
     at: datetime
     state: ReviewState
     text: str
+    author: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +71,16 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnomalyFilter:
-    """Which anomalies are wanted; newest first, those below ``before`` by id."""
+    """Which anomalies are wanted; newest first, those below ``before`` by id.
+
+    Attributes:
+        period: Only those that overlap it.
+    """
 
     camera_ids: Sequence[int] | None = None
     state: ReviewState | None = None
     kind: AnomalyKind | None = None
+    period: Period | None = None
     before: int | None = None
     limit: int = 100
 
@@ -123,17 +130,20 @@ class AnomalyStore:
 
     def anomalies(self, wanted: AnomalyFilter) -> list[Anomaly]:
         """Those that match, newest first, without their notes."""
-        query = select(AnomalyRow).where(col(AnomalyRow.tenant_id) == self._tenant_id)
-        if wanted.camera_ids is not None:
-            query = query.where(col(AnomalyRow.camera_id).in_(wanted.camera_ids))
+        query = self._matching(select(AnomalyRow), wanted)
         if wanted.state is not None:
             query = query.where(col(AnomalyRow.state) == wanted.state.value)
-        if wanted.kind is not None:
-            query = query.where(col(AnomalyRow.kind) == wanted.kind.value)
         if wanted.before is not None:
             query = query.where(col(AnomalyRow.id) < wanted.before)
         query = query.order_by(col(AnomalyRow.id).desc()).limit(wanted.limit)
         return [_anomaly(row, ()) for row in self._session.scalars(query)]
+
+    def counts(self, wanted: AnomalyFilter) -> dict[ReviewState, int]:
+        """State → how many match, whatever state and page ``wanted`` names."""
+        query = self._matching(select(col(AnomalyRow.state), func.count()), wanted)
+        found = self._session.execute(query.group_by(col(AnomalyRow.state))).all()
+        known = {state: int(number) for state, number in found}
+        return {state: known.get(state.value, 0) for state in ReviewState}
 
     def anomaly(self, anomaly_id: int) -> Anomaly:
         """One with its notes.
@@ -150,7 +160,7 @@ class AnomalyStore:
         return _anomaly(row, list(self._session.scalars(query)))
 
     def review(
-        self, anomaly_id: int, *, state: ReviewState | None, text: str, now: datetime
+        self, anomaly_id: int, *, state: ReviewState | None, text: str, author: str, now: datetime
     ) -> Anomaly:
         """Write a note; with a ``state``, that becomes the state of the anomaly.
 
@@ -168,10 +178,26 @@ class AnomalyStore:
                 at=now,
                 state=row.state,
                 text=text,
+                author=author,
             )
         )
         self._session.flush()
         return self.anomaly(anomaly_id)
+
+    def _matching(
+        self, query: Select[*tuple[Any, ...]], wanted: AnomalyFilter
+    ) -> Select[*tuple[Any, ...]]:
+        query = query.where(col(AnomalyRow.tenant_id) == self._tenant_id)
+        if wanted.camera_ids is not None:
+            query = query.where(col(AnomalyRow.camera_id).in_(wanted.camera_ids))
+        if wanted.kind is not None:
+            query = query.where(col(AnomalyRow.kind) == wanted.kind.value)
+        if wanted.period is not None:
+            query = query.where(
+                col(AnomalyRow.start) < wanted.period.end,
+                col(AnomalyRow.end) > wanted.period.start,
+            )
+        return query
 
     def _row(self, anomaly_id: int) -> AnomalyRow:
         row = self._session.get(AnomalyRow, anomaly_id)
@@ -199,6 +225,7 @@ def _anomaly(row: AnomalyRow, notes: Sequence[AnomalyNoteRow]) -> Anomaly:
         found_at=row.found_at,
         reviewed_at=row.reviewed_at,
         notes=tuple(
-            Note(at=note.at, state=ReviewState(note.state), text=note.text) for note in notes
+            Note(at=note.at, state=ReviewState(note.state), text=note.text, author=note.author)
+            for note in notes
         ),
     )

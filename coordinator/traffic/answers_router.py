@@ -8,7 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator
 
+from common.security import Permission
 from coordinator.problems import problems
+from coordinator.security.access import may
 from coordinator.traffic.movement_views import (
     CityDayView,
     FlowMatrixView,
@@ -38,7 +40,11 @@ from coordinator.traffic.views import (
     TotalsView,
 )
 
-router = APIRouter(tags=["traffic"], responses=problems(404, 422, 503))
+router = APIRouter(
+    tags=["traffic"],
+    dependencies=[may(Permission.TRAFFIC_READ)],
+    responses=problems(404, 422, 503),
+)
 
 
 @router.get("/sites")

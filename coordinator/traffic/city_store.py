@@ -42,6 +42,10 @@ class CityStore:
                 col(SeriesRow.tenant_id) == self._tenant_id,
                 col(SeriesRow.kind).in_(("line", "flow")),
                 col(row.tenant_id) == self._tenant_id,
+                # Said twice: SQLite without statistics reads the whole table otherwise.
+                col(row.series_id).in_(
+                    select(col(SeriesRow.id)).where(col(SeriesRow.tenant_id) == self._tenant_id)
+                ),
                 col(row.width_s) == DAY_S,
                 col(row.start) == start,
             )
@@ -80,6 +84,9 @@ class CityStore:
             .where(
                 col(CameraRow.tenant_id) == self._tenant_id,
                 col(row.tenant_id) == self._tenant_id,
+                col(row.camera_id).in_(
+                    select(col(CameraRow.id)).where(col(CameraRow.tenant_id) == self._tenant_id)
+                ),
                 col(row.width_s) == DAY_S,
                 col(row.start) == start,
             )

@@ -7,8 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from common.security import Permission
 from coordinator.dependencies import SessionDep, TenantDep
 from coordinator.problems import problems
+from coordinator.security.access import may
 from coordinator.traffic.exports.geojson import sites_geojson
 from coordinator.traffic.exports.long_rows import long_csv
 from coordinator.traffic.exports.ngsi_ld import traffic_flow_observed
@@ -19,7 +21,11 @@ from coordinator.traffic.questions import CountQuestion, LineQuestion, MovementQ
 from coordinator.traffic.store import SceneStore
 from coordinator.traffic.views import AnswerView
 
-router = APIRouter(tags=["exports"], responses=problems(404, 422, 503))
+router = APIRouter(
+    tags=["exports"],
+    dependencies=[may(Permission.TRAFFIC_EXPORT)],
+    responses=problems(404, 422, 503),
+)
 
 _CSV = "text/csv; charset=utf-8"
 _PARQUET = "application/vnd.apache.parquet"

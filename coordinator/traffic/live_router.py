@@ -10,14 +10,19 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from common.ids import Slug
+from common.security import Permission
 from coordinator.database import Database
 from coordinator.dependencies import ClockDep, DatabaseDep, TenantDep
 from coordinator.problems import problems
+from coordinator.security.access import may
+from coordinator.streams import for_a_while
 from coordinator.traffic.live_feed import LiveFeed, Subscription
 from coordinator.traffic.live_store import Key, LiveBin, LiveStore
 from coordinator.traffic.live_views import LiveBinView, live_bin_view
 
-router = APIRouter(tags=["live"], responses=problems(422, 503))
+router = APIRouter(
+    tags=["live"], dependencies=[may(Permission.TRAFFIC_READ)], responses=problems(422, 503)
+)
 
 
 def live_feed(
@@ -53,9 +58,12 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """Bins as they are committed, as events named `bin`; a quiet stream sends comments.
 
-    Every event is sent at least once. `Last-Event-ID` continues after that event.
+    Every event is sent at least once. The stream ends after five minutes; `Last-Event-ID`
+    continues after that event.
     """
-    async for event in client.events():
+    # The answer's head travels with its first bytes: without them a quiet stream looks dead.
+    yield ServerSentEvent(comment="following")
+    async for event in for_a_while(client.events()):
         if site in (None, event.bin.site):
             view: LiveBinView = live_bin_view(event.bin)
             yield ServerSentEvent(event="bin", id=event.id, data=view)

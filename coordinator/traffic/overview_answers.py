@@ -22,7 +22,7 @@ from coordinator.traffic.periods import Period, local_day
 from coordinator.traffic.questions import SafetyQuestion
 from coordinator.traffic.range_coverage import range_fields, watched_in
 from coordinator.traffic.safety_store import SafetyStore
-from coordinator.traffic.scenes import Camera, Scene, Series, Site
+from coordinator.traffic.scenes import Camera, Layout, Scene, Series, Site
 from coordinator.traffic.store import SceneStore, Session
 from coordinator.traffic.views import CameraView, SceneView, SeriesView, SiteView
 
@@ -53,6 +53,17 @@ class OverviewAnswers:
             **_site_fields(scene.site),
             cameras=[_camera_view(scene, camera) for camera in scene.cameras],
         )
+
+    def layouts(self, site: str) -> dict[str, Layout]:
+        """Camera → how its box says that it is drawn now; cameras that told nothing are absent.
+
+        Raises:
+            NotFoundError: No such site.
+        """
+        scene = self._scenes.scene(site)
+        slugs = {camera.id: camera.slug for camera in scene.cameras}
+        # By the time from which they are good, so the newest one stays.
+        return {slugs[layout.camera_id]: layout for layout in scene.layouts}
 
     def city_day(self, day: date) -> CityDayView:
         """Every site on its own local day, in a few statements for each time zone."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from common.errors import NotFoundError
+from coordinator.security.actors import current_actor
+from coordinator.security.audit_entries import Action, Deed
+from coordinator.security.audit_store import append
 from coordinator.traffic.anomaly_store import Anomaly, AnomalyFilter, AnomalyStore, ReviewState
 from coordinator.traffic.answers import CameraSums
 from coordinator.traffic.answers_store import AnswersStore, widest_within
@@ -94,24 +97,20 @@ class QualityAnswers:
             NotFoundError: No such site.
         """
         places = self._places()
-        ids = None
-        if question.site is not None:
-            self._scenes.site(question.site)
-            ids = [camera for camera, (site, _) in places.items() if site == question.site]
-        found = self._anomalies.anomalies(
-            AnomalyFilter(
-                camera_ids=ids,
-                state=question.state,
-                kind=question.kind,
-                before=question.before,
-                limit=question.limit + 1,
-            )
-        )
+        found = self._anomalies.anomalies(self._filter(places, question))
         shown = found[: question.limit]
         return AnomaliesView(
             anomalies=[_anomaly(places, one) for one in shown],
             next_before=shown[-1].id if len(found) > len(shown) else None,
         )
+
+    def anomaly_counts(self, question: AnomalyQuestion) -> dict[ReviewState, int]:
+        """State → anomalies that match, whatever state and page the question names.
+
+        Raises:
+            NotFoundError: No such site.
+        """
+        return self._anomalies.counts(self._filter(self._places(), question))
 
     def anomaly(self, anomaly_id: int) -> AnomalyView:
         """One anomaly with its notes.
@@ -127,8 +126,41 @@ class QualityAnswers:
         Raises:
             NotFoundError: No such anomaly.
         """
-        found = self._anomalies.review(anomaly_id, state=state, text=text, now=self._now)
-        return _anomaly(self._places(), found)
+        actor = current_actor()
+        found = self._anomalies.review(
+            anomaly_id, state=state, text=text, author=actor.name, now=self._now
+        )
+        shown = _anomaly(self._places(), found)
+        deed = Deed(
+            actor=actor,
+            action=Action.ANOMALY_REVIEWED,
+            subject=f"{shown.site}: anomaly {anomaly_id}",
+            detail={
+                "camera": shown.camera,
+                "kind": shown.kind.value,
+                "state": state.value if state else None,
+                "note": bool(text),
+            },
+            at=self._now,
+        )
+        append(self._session, self._tenant_id, deed)
+        return shown
+
+    def _filter(
+        self, places: dict[int, tuple[str, str]], question: AnomalyQuestion
+    ) -> AnomalyFilter:
+        ids = None
+        if question.site is not None:
+            self._scenes.site(question.site)
+            ids = [camera for camera, (site, _) in places.items() if site == question.site]
+        return AnomalyFilter(
+            camera_ids=ids,
+            state=question.state,
+            kind=question.kind,
+            period=question.period,
+            before=question.before,
+            limit=question.limit + 1,
+        )
 
     def _places(self) -> dict[int, tuple[str, str]]:
         return {
@@ -199,5 +231,8 @@ def _anomaly(places: dict[int, tuple[str, str]], anomaly: Anomaly) -> AnomalyVie
         state=anomaly.state,
         found_at=anomaly.found_at,
         reviewed_at=anomaly.reviewed_at,
-        notes=[NoteView(at=note.at, state=note.state, text=note.text) for note in anomaly.notes],
+        notes=[
+            NoteView(at=note.at, state=note.state, text=note.text, author=note.author)
+            for note in anomaly.notes
+        ],
     )

@@ -92,7 +92,10 @@ class AnomalyRow(SQLModel, table=True):
 
 
 class AnomalyNoteRow(SQLModel, table=True):
-    """What somebody wrote about an anomaly, and the state it got with that."""
+    """What somebody wrote about an anomaly, and the state it got with that.
+
+    ``author`` is whom the audit log would name, empty for notes of older versions.
+    """
 
     __tablename__ = "anomaly_note"
 
@@ -102,3 +105,4 @@ class AnomalyNoteRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     state: str = Field(max_length=16)
     text: str = Field(max_length=2000)
+    author: str = Field(default="", max_length=128)

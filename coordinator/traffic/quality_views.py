@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -11,6 +11,7 @@ from common.ids import Slug
 from coordinator.traffic.anomaly_store import AnomalyKind, ReviewState
 from coordinator.traffic.coverage import Verdict
 from coordinator.traffic.gaps import Reason
+from coordinator.traffic.periods import Period
 from coordinator.traffic.questions import near_day
 from coordinator.traffic.views import AnswerView, View
 
@@ -67,6 +68,7 @@ class NoteView(View):
     at: datetime
     state: ReviewState
     text: str
+    author: str = Field(description="Who wrote it; empty where that was not kept yet")
 
 
 class AnomalyView(View):
@@ -97,13 +99,32 @@ class AnomaliesView(View):
 class AnomalyQuestion(BaseModel):
     """Which anomalies are wanted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     site: Slug | None = None
     state: ReviewState | None = None
     kind: AnomalyKind | None = None
+    from_: AwareDatetime | None = Field(
+        default=None, alias="from", description="Only those that lasted longer"
+    )
+    to: AwareDatetime | None = Field(default=None, description="Only those that began before")
     before: RowId | None = Field(default=None, description="Only lower ids")
     limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if (self.from_ is None) != (self.to is None):
+            raise ValueError("expected both from and to, or neither")
+        if self.from_ is not None and self.to is not None and self.to <= self.from_:
+            raise ValueError(f"range ends at {self.to}, expected it after {self.from_}")
+        return self
+
+    @property
+    def period(self) -> Period | None:
+        """The range in UTC, None for all times."""
+        if self.from_ is None or self.to is None:
+            return None
+        return Period(self.from_.astimezone(UTC), self.to.astimezone(UTC))
 
 
 class _Body(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.errors import TrustError
@@ -17,6 +17,7 @@ from common.messages import (
     SiteReport,
     UpMessage,
 )
+from common.plates import PlateReport
 
 GENESIS = "0" * 64
 """What the first entry follows."""
@@ -166,6 +167,16 @@ def _summary(message: UpMessage) -> Leaving:
         case LossReport():
             cameras = {loss.camera for loss in message.losses if loss.camera is not None}
             return Leaving(kind=kind, cameras=tuple(sorted(cameras)), items=len(message.losses))
+        case PlateReport(camera=camera, at=at, picture=picture):
+            is_there = picture is not None
+            began = at - timedelta(seconds=picture.span_s) if picture is not None else None
+            return Leaving(
+                kind=kind,
+                cameras=(camera,),
+                items=int(is_there),
+                first_at=began,
+                last_at=at if is_there else None,
+            )
         case SiteReport() | HealthReport():
             cameras = {camera.camera for camera in message.cameras}
             return Leaving(kind=kind, cameras=tuple(sorted(cameras)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from common.wire import Kind
 from edge.anonymise.egress_chain import ChainVerdict
 from edge.anonymise.egress_entry import PREVIEW, REPAIR, EgressEntry, Leaving
 
@@ -14,6 +15,8 @@ def in_words(entry: EgressEntry) -> str:
     what = entry.what
     if what.kind == PREVIEW and not what.items:
         return f"Redacted live view on the box itself begins{_cameras(what)}"
+    if what.kind == Kind.PLATE and not what.items:
+        return f"Answer that no background picture is sent{_cameras(what)}"
     return f"{_subject(what)}{_cameras(what)}{_span(what)}"
 
 
@@ -46,6 +49,7 @@ _SUBJECTS = MappingProxyType(
         "loss": "What was lost or made coarser on the box",
         "site": "Names and positions of the counting lines",
         "health": "How the box is doing",
+        "plate": "Background picture of the empty road, redacted, that the coordinator asked for",
         PREVIEW: "Redacted live view on the box itself, {items} pictures",
         REPAIR: "Nothing left: half a line after a power cut was removed, {size_bytes} bytes",
     }

@@ -45,7 +45,10 @@ MOSAIC_COLUMNS = 32
 """Fields over the width of a picture without face finder; a face then is a field or two."""
 
 _FACE_SIDE_PX = 1280
-_MARGIN_SHARE, _FACE_MARGIN_SHARE, _LEAST_MARGIN_PX = 0.1, 0.3, 6.0
+MARGIN_SHARE, FACE_MARGIN_SHARE = 0.1, 0.3
+"""Of the longer side of a road user's box, and of a face's, that are covered around it."""
+
+_LEAST_MARGIN_PX = 6.0
 _GREY = (128, 128, 128)
 _JPEG_QUALITY = 80
 
@@ -98,12 +101,12 @@ class FaceFinder:
         Returns:
             Boxes in pixels of the image.
         """
-        scaled, scale = _scaled(image, long_side=_FACE_SIDE_PX)
-        self._model.setInputSize((scaled.shape[1], scaled.shape[0]))
-        _, found = self._model.detect(scaled)
+        large, scale = scaled(image, long_side=_FACE_SIDE_PX)
+        self._model.setInputSize((large.shape[1], large.shape[0]))
+        _, found = self._model.detect(large)
         if found is None:
             return np.zeros((0, 4))
-        areas = found[:, 2] * found[:, 3] / (scaled.shape[0] * scaled.shape[1])
+        areas = found[:, 2] * found[:, 3] / (large.shape[0] * large.shape[1])
         found = found[(areas <= LARGE_FACE_SHARE) | (found[:, 14] >= LARGE_FACE_FLOOR)]
         corners = np.hstack([found[:, :2], found[:, :2] + found[:, 2:4]])
         return np.asarray(corners / scale, dtype=np.float64)
@@ -161,12 +164,12 @@ class Redactor:
         return self._redacted(shown)
 
     def _looked_at(self, frame: Frame) -> _Seen:
-        image, scale = _scaled(frame.image, long_side=LONGEST_SIDE_PX, enlarge=False)
+        image, scale = scaled(frame.image, long_side=LONGEST_SIDE_PX, enlarge=False)
         height, width = image.shape[:2]
         users = self._detector.detect(frame, frame_size=(width, height)).boxes_px
-        covers = [_grown(users, share=_MARGIN_SHARE)]
+        covers = [grown(users, share=MARGIN_SHARE)]
         if self._faces is not None:
-            covers.append(_grown(self._faces.find(frame.image) * scale, share=_FACE_MARGIN_SHARE))
+            covers.append(grown(self._faces.find(frame.image) * scale, share=FACE_MARGIN_SHARE))
         return _Seen(image, frame.captured_at, np.vstack(covers))
 
     def _redacted(self, shown: _Seen) -> Redacted:
@@ -174,7 +177,7 @@ class Redactor:
         covered = 0
         for seen in self._seen:
             covered += len(seen.boxes)
-            _fill(image, seen.boxes)
+            fill(image, seen.boxes)
         return Redacted(
             image=image,
             captured_at=shown.captured_at,
@@ -189,9 +192,10 @@ def to_jpeg(image: NDArray[np.uint8]) -> bytes:
     return bytes(encoded)
 
 
-def _scaled(
+def scaled(
     image: NDArray[np.uint8], *, long_side: int, enlarge: bool = True
 ) -> tuple[NDArray[np.uint8], float]:
+    """The image with its longer side at ``long_side`` pixels, and by how much it was scaled."""
     height, width = image.shape[:2]
     scale = long_side / max(height, width)
     if scale == 1 or (scale > 1 and not enlarge):
@@ -201,14 +205,15 @@ def _scaled(
     return np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8), scale
 
 
-def _grown(boxes: NDArray[np.floating], *, share: float) -> Boxes:
+def grown(boxes: NDArray[np.floating], *, share: float) -> Boxes:
     """Boxes with a margin on every side, a share of their longer one."""
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     margins = np.maximum(share * sides, _LEAST_MARGIN_PX)[:, None]
     return np.hstack([boxes[:, :2] - margins, boxes[:, 2:] + margins]).astype(np.float64)
 
 
-def _fill(image: NDArray[np.uint8], boxes: Iterable[NDArray[np.float64]]) -> None:
+def fill(image: NDArray[np.uint8], boxes: Iterable[NDArray[np.float64]]) -> None:
+    """Cover each box with one grey."""
     height, width = image.shape[:2]
     for x1, y1, x2, y2 in boxes:
         left, top = max(int(x1), 0), max(int(y1), 0)

@@ -135,8 +135,9 @@ def _to_bgr(matrix: int, *, is_full: bool) -> NDArray[np.float32]:
 
 def _plane(plane: VideoPlane) -> U8:
     """A view without the padding of the rows; shape (h, w)."""
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
+    # A plane has the buffer protocol, which its stubs do not tell.
+    rows: U8 = np.frombuffer(memoryview(cast(bytes, plane)), np.uint8)
+    return rows.reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 def _resized(image: U8, size: Size) -> U8:

@@ -75,6 +75,13 @@ def _training(config: EdgeConfig) -> Iterator[LearnLook]:
             message="flower-supernode is not installed, so this box collects and does not train",
             advice="install the train extra, or set learn.trains to false",
         )
+    if not config.identity_folder.exists():
+        # A configuration is checked before it is placed, which is before the box enrols.
+        yield LearnLook(
+            message="not enrolled yet, so this box trains nowhere",
+            advice="enrol this box with: its-camera-ai edge enroll",
+        )
+        return
     identity = Identity.load(config.identity_folder)
     if not identity.learning_key_file.exists():
         yield LearnLook(message="no learning key yet, the next renewal makes one")

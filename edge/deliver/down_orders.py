@@ -9,12 +9,14 @@ from pydantic import ValidationError
 from common.encryption import VerifyingKey, read_order
 from common.errors import TrustError
 from common.orders import Acknowledgement, DesiredConfiguration, DownMessage
+from common.plates import PlateRequest
 from common.topics import Way, parse_topic
 from common.wire import Kind
 
 _MODELS: Mapping[Kind, type[DownMessage]] = {
     Kind.ACK: Acknowledgement,
     Kind.TWIN: DesiredConfiguration,
+    Kind.PLATE: PlateRequest,
 }
 
 

@@ -18,7 +18,7 @@ import structlog
 from aiomqtt import Client, Message, MqttError, ProtocolVersion
 
 from common.errors import ConfigError, ItsError, TrustError
-from common.orders import Acknowledgement, DesiredConfiguration
+from common.orders import Acknowledgement, DownMessage, Wish
 from common.timing import Clock
 from common.topics import Way, one_device
 from edge.capture.reconnecting import BackOff
@@ -60,13 +60,13 @@ class Publisher:
         delivery: Delivery,
         *,
         settings: FlightSettings,
-        on_desired: Callable[[DesiredConfiguration], None],
+        on_order: Callable[[Wish], None],
         back_off: BackOff | None = None,
     ) -> None:
         self.flights = Flights(settings)
         self.wake = asyncio.Event()
         self._delivery = delivery
-        self._on_desired = on_desired
+        self._on_order = on_order
         self._back_off = back_off or BackOff(steady_after_s=30.0)
         self._window = settings.window
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret  # nosec B311
@@ -194,7 +194,7 @@ class Publisher:
                 self._acks.append(order)
                 self._has_acks.set()
             elif order is not None:
-                self._on_desired(order)
+                self._on_order(order)
 
     async def _forget_on(self) -> None:
         """Delete what is acknowledged, many reports in one transaction."""
@@ -205,7 +205,7 @@ class Publisher:
             acks, self._acks = self._acks, []
             self._forget(acks)
 
-    def _read(self, message: Message) -> Acknowledgement | DesiredConfiguration | None:
+    def _read(self, message: Message) -> DownMessage | None:
         credentials = self._credentials
         data = message.payload
         if credentials is None or not isinstance(data, bytes):

@@ -8,25 +8,27 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from common.errors import ItsError, UnreachableError
-from common.messages import CameraState, HealthReport, LearningState
-from common.orders import DesiredConfiguration
+from common.orders import DesiredConfiguration, Wish
+from common.plates import PlateRequest
 from common.site import Camera
 from common.timing import Clock
 from common.wire import ClockState, Kind
 from edge.deliver.clock_trust import ClockTrust, TimeSource
 from edge.deliver.collecting import Collector, OpenPrivacy
 from edge.deliver.flights import FlightSettings
+from edge.deliver.health_telling import BoxFacts, Deliveries, HealthTeller, TwinWord
 from edge.deliver.mqtt_publisher import Delivery, Publisher, note_fault
 from edge.deliver.numbering import SITE_TOLD
 from edge.deliver.outbox import Outbox
+from edge.deliver.plate_desk import NoPlates, PlateDesk, Plates
 from edge.deliver.sealing import Egress, LoadCredentials, Sealer
 from edge.deliver.site_layout import layout_digest, site_report
-from edge.deliver.twin import TwinState
 from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.store import BinStore
 
@@ -41,18 +43,8 @@ class ClosingEgress(Egress, Protocol):
         ...
 
 
-class Twin(Protocol):
+class Twin(TwinWord, Protocol):
     """Takes desired configurations; ``edge.deliver.twin`` does."""
-
-    @property
-    def version(self) -> int:
-        """Of the configuration that is in effect, 0 for none."""
-        ...
-
-    @property
-    def state(self) -> TwinState:
-        """What became of the last one."""
-        ...
 
     def desire(self, wanted: DesiredConfiguration) -> None:
         """Called in the sender's thread with a verified order."""
@@ -61,23 +53,6 @@ class Twin(Protocol):
     def watch(self) -> None:
         """Called now and then: judge whether the box is well with what is in effect."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoxFacts:
-    """What a health report tells beside the deliveries.
-
-    Attributes:
-        cameras: Asked for the states of the cameras.
-        disk_free_bytes: Asked for what the data folder's disk has left.
-        learning: Asked for what the box could train with, None where it does not learn.
-    """
-
-    software: str
-    model: str
-    cameras: Callable[[], tuple[CameraState, ...]]
-    disk_free_bytes: Callable[[], int]
-    learning: Callable[[], LearningState | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,6 +71,7 @@ class SenderParts:
     cameras: tuple[Camera, ...]
     clock: Clock
     incidents: IncidentBoard = field(default_factory=IncidentBoard)
+    plates: Plates = field(default_factory=NoPlates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +101,9 @@ class Sender:
         self._parts = parts
         self._settings = settings or SenderSettings()
         self._started_at = parts.clock.now()
-        self._started_s = parts.clock.monotonic_s()
+        self._health = HealthTeller(
+            parts.facts, parts.twin, clock=parts.clock, every_s=self._settings.health_every_s
+        )
         self._trust = ClockTrust(
             parts.time_source, clock=parts.clock, wait_s=self._settings.clock_wait_s
         )
@@ -156,26 +134,25 @@ class Sender:
             trust=self._trust,
             clock=parts.clock,
         )
+        desk = PlateDesk(parts.plates, outbox, trust=self._trust)
         publisher = Publisher(
-            delivery, settings=self._settings.flights, on_desired=parts.twin.desire
+            delivery, settings=self._settings.flights, on_order=partial(self._obey, desk)
         )
         collector = Collector(
             parts.store, outbox, open_privacy=parts.open_privacy, trust=self._trust
         )
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(publisher.run())
-            await self._work(_Work(outbox, egress, publisher, collector, sending), stop)
+            work = _Work(outbox, egress, publisher, collector, desk, sending)
+            await self._work(work, stop)
             publisher.is_ending = True
             sending.cancel()
 
     async def _work(self, work: _Work, stop: threading.Event) -> None:
-        health_due_s = self._parts.clock.monotonic_s()
         while not stop.is_set():
             work.check()
             await self._pass(work)
-            now_s = self._parts.clock.monotonic_s()
-            if now_s >= health_due_s and work.publisher.is_connected:
-                health_due_s = now_s + self._settings.health_every_s
+            if work.publisher.is_connected and self._health.is_due():
                 self._tell_health(work)
             await _wait(stop, self._settings.pass_every_s)
         await self._pass(work)
@@ -198,6 +175,8 @@ class Sender:
             work.publisher.wake.set()
             await asyncio.sleep(0)
         if work.collector.collect_incidents(self._parts.incidents.take()):
+            work.publisher.wake.set()
+        if work.desk.tell():
             work.publisher.wake.set()
         work.collector.tell_losses()
         self._parts.twin.watch()
@@ -228,28 +207,21 @@ class Sender:
     def _tell_health(self, work: _Work) -> None:
         if work.publisher.flights.has_unsent(Kind.HEALTH):
             return
-        parts, status = self._parts, work.outbox.status()
         credentials = work.publisher.credentials
-        work.outbox.add_report(
-            HealthReport(
-                at=parts.clock.now(),
-                software=parts.facts.software,
-                model=parts.facts.model,
-                clock=self._trust.state,
-                uptime_s=max(0.0, parts.clock.monotonic_s() - self._started_s),
-                outbox_reports=min(1_000_000, status.reports + status.bins),
-                outbox_bytes=status.used_bytes,
-                disk_free_bytes=parts.facts.disk_free_bytes(),
-                certificate_expires_at=credentials.certificate_expires_at if credentials else None,
-                egress_head=work.egress.head,
-                twin_version=parts.twin.version,
-                twin_state=parts.twin.state,
-                cameras=parts.facts.cameras(),
-                learning=parts.facts.learning(),
-            ),
+        deliveries = Deliveries(
+            status=work.outbox.status(),
+            egress_head=work.egress.head,
+            certificate_expires_at=credentials.certificate_expires_at if credentials else None,
             clock=self._trust.state,
         )
+        work.outbox.add_report(self._health.report(deliveries), clock=self._trust.state)
         work.publisher.wake.set()
+
+    def _obey(self, desk: PlateDesk, order: Wish) -> None:
+        if isinstance(order, PlateRequest):
+            desk.take(order)
+        else:
+            self._parts.twin.desire(order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +230,7 @@ class _Work:
     egress: Egress
     publisher: Publisher
     collector: Collector
+    desk: PlateDesk
     sending: asyncio.Task[None]
 
     def check(self) -> None:

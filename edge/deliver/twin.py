@@ -23,7 +23,7 @@ from common.private_files import write_private
 from common.site import load_site
 from common.timing import Clock
 from common.wire import PrivacyMode
-from edge.deliver.twin_site import ModeOf, desired_site
+from edge.deliver.twin_site import ModeOf, WishRefusedError, desired_site
 
 TwinState = Literal["none", "applied", "refused", "rolled_back"]
 
@@ -40,6 +40,7 @@ class TwinRecord(BaseModel):
         seen: Highest version that was judged; the same or an older one is not judged again.
         version: In effect while the site file has ``digest``.
         state: What became of the last one.
+        reason: Why it was refused or rolled back.
         digest: SHA-256 of the site file as it was written for ``version``.
         statistics_only: Cameras that were told to tell less than edge.yaml allows.
         is_on_trial: True until the new file has proved itself.
@@ -53,6 +54,7 @@ class TwinRecord(BaseModel):
     seen: int = 0
     version: int = 0
     state: TwinState = "none"
+    reason: str | None = None
     digest: str = ""
     statistics_only: tuple[str, ...] = ()
     is_on_trial: bool = False
@@ -71,6 +73,7 @@ class TwinBox:
         mode_of: Privacy mode that edge.yaml gives a camera.
         healthy: Cameras that give numbers now.
         restart: Starts the agent anew, with the site file as it is then.
+        wish_release: Takes note of the release that an order wants.
     """
 
     record_file: Path
@@ -78,6 +81,7 @@ class TwinBox:
     mode_of: ModeOf
     healthy: Callable[[], frozenset[str]]
     restart: Callable[[], None]
+    wish_release: Callable[[DesiredConfiguration], None] = lambda _order: None
 
 
 class Twin:
@@ -115,6 +119,16 @@ class Twin:
         return self._record.state
 
     @property
+    def seen(self) -> int:
+        """The last order that was judged, which ``state`` is about; 0 for none."""
+        return self._record.seen
+
+    @property
+    def reason(self) -> str | None:
+        """Why the last order was refused or rolled back, in one word."""
+        return self._record.reason
+
+    @property
     def statistics_only(self) -> frozenset[str]:
         """Cameras that tell less than edge.yaml allows, because the coordinator wants so."""
         return frozenset(self._record.statistics_only)
@@ -125,13 +139,21 @@ class Twin:
         Raises:
             UnreachableError: The disk is full or failing.
         """
+        self._box.wish_release(wanted)
         if wanted.version <= self._record.seen:
+            return
+        if wanted.release is not None and not wanted.cameras:
+            # Only a model is wanted: what is counted stays, and nothing starts anew for it.
+            update = {"seen": wanted.version, "version": wanted.version, "state": "applied"}
+            told = {**update, "reason": None, "digest": self._record.digest or self._digest()}
+            self._save(self._record.model_copy(update=told))
             return
         try:
             text = self._candidate(wanted)
         except (ConfigError, OSError) as error:
             log.error("twin_refused", version=wanted.version, error=str(error))  # noqa: TRY400
-            update = {"seen": wanted.version, "state": "refused"}
+            reason = _reason(error)
+            update = {"seen": wanted.version, "state": "refused", "reason": reason}
             self._save(self._record.model_copy(update=update))
             return
         # Of two trials in a row, the first one's old file is the one that is known to be good.
@@ -190,7 +212,9 @@ class Twin:
                 hint="write the site file anew",
             ) from error
         _replace(self._box.site_file, content)
-        self._save(before.model_copy(update={"seen": record.seen, "state": "rolled_back"}))
+        reason = "camera_lost" if lost else "too_many_starts"
+        update = {"seen": record.seen, "state": "rolled_back", "reason": reason}
+        self._save(before.model_copy(update=update))
         self._box.restart()
 
     def _candidate(self, wanted: DesiredConfiguration) -> bytes:
@@ -226,6 +250,12 @@ class Twin:
     def _save(self, record: TwinRecord) -> None:
         write_private(self._box.record_file, record.model_dump_json().encode())
         self._record = record
+
+
+def _reason(error: ConfigError | OSError) -> str:
+    if isinstance(error, WishRefusedError):
+        return error.reason
+    return "not_valid" if isinstance(error, ConfigError) else "unwritable"
 
 
 def _read(path: Path) -> TwinRecord:

@@ -18,6 +18,14 @@ from common.wire import PrivacyMode
 ModeOf = Callable[[str], PrivacyMode]
 
 
+class WishRefusedError(ConfigError):
+    """A wish that does not hold; ``reason`` is what the coordinator is told of it."""
+
+    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
 def desired_site(
     content: Mapping[str, Any], wanted: DesiredConfiguration, *, mode_of: ModeOf
 ) -> dict[str, Any]:
@@ -30,33 +38,37 @@ def desired_site(
             more than its own file allows; less, they can.
 
     Raises:
-        ConfigError: A camera that this site does not have, geometry that is not valid, or more
-            than the box may tell.
+        WishRefusedError: A camera that this site does not have, geometry that is not valid, or
+            more than the box may tell.
     """
     changed = deepcopy(dict(content))
     cameras = {str(camera["id"]): camera for camera in changed["cameras"]}
     for camera in wanted.cameras:
         found = cameras.get(camera.camera)
         if found is None:
-            raise ConfigError(
-                f"camera {camera.camera!r} is not of this box, expected one of {sorted(cameras)}"
+            raise WishRefusedError(
+                "unknown_camera",
+                f"camera {camera.camera!r} is not of this box, expected one of {sorted(cameras)}",
             )
         _refuse_more_telling(camera, mode_of(camera.camera))
         if not camera.sections:
-            raise ConfigError(f"camera {camera.camera!r} has no sections, expected at least one")
+            raise WishRefusedError(
+                "no_sections", f"camera {camera.camera!r} has no sections, expected at least one"
+            )
         before = {section["name"]: section for section in found.get("sections", ())}
         found["sections"] = [_section(each, before.get(each.name, {})) for each in camera.sections]
         found["flows"] = [_flow(each) for each in camera.flows]
     try:
         Site.model_validate(changed)
     except ValidationError as error:
-        raise ConfigError(f"desired configuration: {explain(error)}") from error
+        raise WishRefusedError("not_valid", f"desired configuration: {explain(error)}") from error
     return changed
 
 
 def _refuse_more_telling(camera: DesiredCamera, mode: PrivacyMode) -> None:
     if camera.mode is PrivacyMode.OPERATIONAL and mode is PrivacyMode.STATISTICS:
-        raise ConfigError(
+        raise WishRefusedError(
+            "tells_more",
             f"camera {camera.camera!r} is wanted in operational mode, its box allows statistics",
             hint="set `privacy` in edge.yaml on the box itself",
         )
@@ -65,7 +77,9 @@ def _refuse_more_telling(camera: DesiredCamera, mode: PrivacyMode) -> None:
 def _section(wanted: SectionLayout, before: Mapping[str, Any]) -> dict[str, Any]:
     points = [list(point) for point in wanted.points_px]
     if not wanted.is_area and len(points) != 2:
-        raise ConfigError(f"line {wanted.name!r} has {len(points)} points, expected 2")
+        raise WishRefusedError(
+            "not_valid", f"line {wanted.name!r} has {len(points)} points, expected 2"
+        )
     section: dict[str, Any] = {"name": wanted.name}
     section["polygon" if wanted.is_area else "line"] = points
     section["use"] = wanted.use.value

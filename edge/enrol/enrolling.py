@@ -93,7 +93,7 @@ def enrol(
     answer = client.enrol(request, trust_pem)
     _check(answer, keys, trust_pem, clock)
     content = identity_of(answer, coordinator_url=client.url, signing_since=clock.now())
-    _store(folder, content | {files.TRUST_FILE: trust_pem}, keys)
+    _store(folder, content | {files.TRUST_FILE: trust_pem} | _release_root(answer), keys)
     identity = Identity.load(folder)
     log.info("box_enrolled", device=identity.device, signing_key=identity.signing.key_id)
     return identity
@@ -139,7 +139,9 @@ def renew(
         coordinator_url=client.url,
         signing_since=identity.about.signing_since if is_same else clock.now(),
     )
-    _store(identity.folder, content, keys)
+    # Never another one: whoever takes the coordinator over must not name his own keys.
+    root = _release_root(answer) if identity.release_root is None else {}
+    _store(identity.folder, content | root, keys)
     renewed = Identity.load(identity.folder)
     log.info(
         "identity_renewed",
@@ -211,6 +213,11 @@ def _check(answer: EnrolmentAnswer, keys: _NewKeys, trust_pem: bytes, clock: Clo
         raise TrustError("certificate is of another key than the one that was brought")
     sealing_keys(answer.sealing_keys)
     order_keys(answer.order_keys)
+
+
+def _release_root(answer: EnrolmentAnswer) -> dict[str, bytes]:
+    root = answer.release_root
+    return {} if root is None else {files.RELEASE_ROOT_FILE: root.encode()}
 
 
 def _store(folder: Path, content: dict[str, bytes], keys: _NewKeys) -> None:

@@ -70,6 +70,7 @@ class Identity:
         order_keys: Key id → key that orders of the coordinator may be signed with.
         certificate: What the broker sees.
         trust_pem: The root by which broker and coordinator are known.
+        release_root: ``root.json`` of the releases to believe, None before the box was told one.
     """
 
     folder: Path
@@ -79,6 +80,7 @@ class Identity:
     order_keys: MappingProxyType[str, VerifyingKey]
     certificate: DeviceCertificate
     trust_pem: bytes = field(repr=False)
+    release_root: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, folder: Path) -> Identity:
@@ -100,6 +102,8 @@ class Identity:
             tls_key = tls_key_from_pem(read_private(folder / identity_files.TLS_KEY_FILE))
             chain = read_private(folder / identity_files.TLS_CHAIN_FILE, what="certificate")
             trust = read_private(folder / identity_files.TRUST_FILE, what="trust anchor")
+            root_file = folder / identity_files.RELEASE_ROOT_FILE
+            root = read_private(root_file, what="release root") if root_file.exists() else None
         try:
             certificate = device_certificate(chain)
             if read_certificates(chain)[0].public_key() != tls_key.public_key():
@@ -117,6 +121,7 @@ class Identity:
                 order_keys=MappingProxyType(order_keys(told.order_keys)),
                 certificate=certificate,
                 trust_pem=trust,
+                release_root=root,
             )
         except TrustError as error:
             raise ConfigError(f"identity in {folder} is damaged: {error}", hint=_HINT) from error

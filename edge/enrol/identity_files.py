@@ -25,6 +25,8 @@ TLS_CHAIN_FILE = "tls.pem"
 TRUST_FILE = "trust.pem"
 LEARNING_KEY_FILE = "learning.key"
 """Of the federated node; boxes that enrolled before there were any have none until renewal."""
+RELEASE_ROOT_FILE = "release_root.json"
+"""Whose releases the box believes; the first it was told. Who follows, that root signs in."""
 ENROLLING_FOLDER = "pending-enrolment"
 """Keys that wait for the coordinator's answer; a repeated attempt brings the same ones."""
 RENEWING_FOLDER = "pending-renewal"
@@ -37,6 +39,7 @@ FILES = (
     TLS_CHAIN_FILE,
     TRUST_FILE,
     LEARNING_KEY_FILE,
+    RELEASE_ROOT_FILE,
 )
 _REPLACING = "replacing.json"
 _NEXT = ".next"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,15 @@ def push_back(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, LEAST_PRIORITY)
     with suppress(OSError):
         os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+
+
+def ends_with_us(with_signal: str) -> list[str]:
+    """What to write before a command, so that an agent that is killed leaves no process behind.
+
+    See prctl(2), PR_SET_PDEATHSIG; nothing where ``setpriv`` is not installed.
+    """
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", with_signal, "--"] if program else []
 
 
 def memory_below_mb(pid: int, proc: Path = Path("/proc")) -> float:

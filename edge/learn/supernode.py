@@ -24,7 +24,7 @@ import structlog
 
 from common.errors import ConfigError
 from common.flower_processes import RESTART_DELAY_S
-from edge.learn.background import ONE_THREAD, memory_below_mb, push_back
+from edge.learn.background import ONE_THREAD, ends_with_us, memory_below_mb, push_back
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +143,7 @@ class SuperNode:
                 hint="install the train extra on this box, or set learn.trains to false",
             )
         process = subprocess.Popen(  # noqa: S603 - our own command line  # nosec B603
-            [*_ends_with_us(), *order.command],
+            [*ends_with_us("TERM"), *order.command],
             env={**order.environment, **ONE_THREAD},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -168,12 +168,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _ends_with_us() -> list[str]:
-    """An agent that is killed must not leave a node behind (prctl(2), PR_SET_PDEATHSIG)."""
-    program = shutil.which("setpriv")
-    return [program, "--pdeathsig", "TERM", "--"] if program else []
 
 
 def _pass_on(process: subprocess.Popen[bytes]) -> None:

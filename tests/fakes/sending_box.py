@@ -22,9 +22,10 @@ from edge.anonymise.egress_log import EgressLog
 from edge.anonymise.engine import PrivacyEngine
 from edge.deliver.clock_trust import TimeSource, TrustedTime
 from edge.deliver.flights import FlightSettings
+from edge.deliver.health_telling import BoxFacts
 from edge.deliver.outbox import Outbox
 from edge.deliver.sealing import Credentials
-from edge.deliver.sender import BoxFacts, Sender, SenderParts, SenderSettings
+from edge.deliver.sender import Sender, SenderParts, SenderSettings
 from edge.deliver.twin import TwinState
 from edge.keeping.store import BinStore
 from edge.keeping.stored import StoreLimits
@@ -64,6 +65,8 @@ class NoTwin:
 
     version = 0
     state: TwinState = "none"
+    seen = 0
+    reason: str | None = None
 
     def __init__(self) -> None:
         self.wanted: list[DesiredConfiguration] = []

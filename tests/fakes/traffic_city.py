@@ -24,6 +24,7 @@ from coordinator.traffic.rollup_tables import (
 )
 from coordinator.traffic.router import router
 from coordinator.traffic.tables import CameraBinRow, CameraRow, CountRow, LayoutRow, SeriesRow
+from tests.fakes.lets_in import lets_in, somebody
 
 TENANT = "springfield"
 SITE = "elm-and-main"
@@ -261,7 +262,7 @@ class TrafficCity:
 
 
 def traffic_app(database: Database, clock: Clock, *, tenant: str = TENANT) -> FastAPI:
-    """The traffic routes alone."""
+    """The traffic routes alone, for somebody who may do everything."""
     app = FastAPI()
     add_problem_handlers(app)
     app.include_router(router, prefix="/api/v1")
@@ -270,7 +271,7 @@ def traffic_app(database: Database, clock: Clock, *, tenant: str = TENANT) -> Fa
         tenant_of: lambda: tenant,
         clock_of: lambda: clock,
     }
-    return app
+    return lets_in(app, somebody(tenant=tenant))
 
 
 def _add(session: Session, row: Any) -> None:

@@ -17,12 +17,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from common.security import Role
 from coordinator.app import create_app
 from coordinator.config import CoordinatorConfig
 from coordinator.container import coordinator_container
 from coordinator.setting_up import set_up
+from tests.fakes.signed_in import program
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+HEADERS = {"Host": "127.0.0.1"}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,8 @@ def api_schema() -> Any:
     set_up(container)
     container.tokens().create("main", hours=1)
     app = create_app(container)
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "127.0.0.1"})
+    HEADERS.update(program(container, Role.ADMIN))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
     # An endless answer.
     return schema.exclude(path="/api/v1/live")
 
@@ -58,7 +63,7 @@ def faults_of(operation: Any) -> list[str]:
     @given(case=operation.as_strategy())
     def check(case: Any) -> None:
         case.call_and_validate(
-            headers={"Host": "127.0.0.1"},
+            headers=HEADERS,
             checks=(
                 not_a_server_error,
                 status_code_conformance,

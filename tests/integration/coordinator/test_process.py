@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,11 @@ from typing import Any
 
 import pytest
 
+from common.security import Role
+from coordinator.config import load_config
+from coordinator.container import coordinator_container
 from tests.fakes.mosquitto_broker import free_port
+from tests.fakes.signed_in import program
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 WAIT_S = 90.0
@@ -66,9 +70,18 @@ def wait_for(process: subprocess.Popen[str], port: int) -> None:
     raise AssertionError(f"not ready: {process.stderr.read() if process.stderr else ''}")
 
 
-def get(url: str, context: ssl.SSLContext | None = None) -> Any:
-    with urllib.request.urlopen(url, timeout=10, context=context) as answer:  # noqa: S310
+def get(url: str, *, headers: dict[str, str] | None = None) -> Any:
+    request = urllib.request.Request(url, headers=headers or {})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return json.load(answer)
+
+
+def token_of(config: Path) -> dict[str, str]:
+    """What a program shows that an operator made a token for, beside the running process."""
+    container = coordinator_container(load_config(config))
+    headers = program(container, Role.VIEWER)
+    container.database().close()
+    return headers
 
 
 def test_one_process_serves_everything_and_ends_in_order(
@@ -76,7 +89,10 @@ def test_one_process_serves_everything_and_ends_in_order(
 ) -> None:
     with serving(config, ports["api"]) as process:
         ready = get(f"http://127.0.0.1:{ports['api']}/health/ready")
-        document = get(f"http://127.0.0.1:{ports['api']}/openapi.json")
+        url = f"http://127.0.0.1:{ports['api']}/openapi.json"
+        document = get(url, headers=token_of(config))
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(url)
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=WAIT_S)
 

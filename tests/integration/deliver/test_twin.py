@@ -112,6 +112,7 @@ def test_an_order_that_silences_a_camera_is_taken_back(tmp_path: Path) -> None:
 
     assert box.site_file.read_text() == SITE
     assert (box.told, box.restarts) == ((0, "rolled_back"), 2)
+    assert (box.twin.seen, box.twin.reason) == (3, "camera_lost")
     box.twin.desire(wanted(3))
     assert box.restarts == 2
 
@@ -136,6 +137,7 @@ def test_an_agent_that_keeps_dying_on_an_order_goes_back(tmp_path: Path) -> None
     box.twin.watch()
 
     assert (box.line, box.told) == (DRAWN, (0, "rolled_back"))
+    assert box.twin.reason == "too_many_starts"
 
 
 def test_of_two_orders_in_one_trial_the_file_before_both_comes_back(tmp_path: Path) -> None:
@@ -168,6 +170,7 @@ def test_a_refused_order_changes_nothing_and_is_told(tmp_path: Path) -> None:
     box.twin.desire(wanted(3, x=500))
 
     assert (box.told, box.restarts) == ((0, "refused"), 0)
+    assert (box.twin.seen, box.twin.reason) == (3, "not_valid")
     assert box.site_file.read_text() == SITE
     assert not list(tmp_path.glob("*.wanted"))
 

@@ -97,7 +97,12 @@ def test_reports_are_sealed_to_the_newest_key_in_force(
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in identity_files.FILES if name != identity_files.LEARNING_KEY_FILE]
+    "name",
+    [
+        name
+        for name in identity_files.FILES
+        if name not in {identity_files.LEARNING_KEY_FILE, identity_files.RELEASE_ROOT_FILE}
+    ],
 )
 def test_a_damaged_or_missing_file_is_told(folder: Path, identity: Identity, name: str) -> None:
     path = folder / name

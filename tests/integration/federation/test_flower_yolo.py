@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.release.candidate import read_entry
 from common.round_ledger import read_ledger, verify_ledger
 from common.rounds import (
     LocalTraining,
@@ -25,7 +26,6 @@ from common.rounds import (
 from models.catalogue import NAME, VERSION
 from models.detector import load_model
 from models.federated.network import layout_of_network, vector_of
-from models.registry_entry import read_entry
 from tests.fakes.flower_network import FlowerNetwork
 from tests.fakes.flower_trainer import fill_learn_folder
 from tests.fakes.simulated_samples import samples_of_scene

@@ -21,6 +21,7 @@ from coordinator.federation.driving import RunDriver
 from coordinator.federation.part import _figures
 from coordinator.federation.views import RunWish
 from tests.fakes.asgi_client import ask
+from tests.fakes.lets_in import lets_in
 from tests.integration.federation.conftest import drive
 
 pytestmark = pytest.mark.integration
@@ -46,7 +47,7 @@ def events_of(text: str) -> list[dict[str, str]]:
 def test_a_run_is_planned_launched_and_stopped(
     container: CoordinatorContainer, wish: RunWish
 ) -> None:
-    app, body = create_app(container), wish.model_dump(mode="json")
+    app, body = lets_in(create_app(container)), wish.model_dump(mode="json")
 
     plan = ask(app, "POST", "/api/v1/rounds/plan", json=body)
     launched = ask(app, "POST", "/api/v1/rounds", json=body)
@@ -81,7 +82,7 @@ def test_a_wish_that_cannot_be_is_told_why(
     status: int,
     detail: str,
 ) -> None:
-    answer = ask(create_app(container), "POST", "/api/v1/rounds", json=body)
+    answer = ask(lets_in(create_app(container)), "POST", "/api/v1/rounds", json=body)
 
     assert answer.status_code == status
     assert detail in answer.json()["detail"]
@@ -90,14 +91,15 @@ def test_a_wish_that_cannot_be_is_told_why(
 def test_rounds_that_are_off_say_so(container: CoordinatorContainer, wish: RunWish) -> None:
     container.settings.override(container.settings().model_copy(update={"federation": None}))
     container.training.reset()
+    app = lets_in(create_app(container))
 
-    answer = ask(create_app(container), "POST", "/api/v1/rounds", json=wish.model_dump(mode="json"))
+    answer = ask(app, "POST", "/api/v1/rounds", json=wish.model_dump(mode="json"))
 
     assert (answer.status_code, answer.json()["detail"][:21]) == (422, "federated rounds are ")
 
 
 def test_a_run_that_is_not_known_is_a_problem(container: CoordinatorContainer) -> None:
-    app = create_app(container)
+    app = lets_in(create_app(container))
 
     statuses = {
         ask(app, "GET", f"/api/v1/rounds/none{path}").status_code
@@ -111,7 +113,7 @@ def test_a_run_that_is_not_known_is_a_problem(container: CoordinatorContainer) -
 def test_events_come_in_order_and_end_with_the_run(
     container: CoordinatorContainer, ended: str
 ) -> None:
-    app = create_app(container)
+    app = lets_in(create_app(container))
 
     everything = events_of(ask(app, "GET", "/api/v1/rounds/first/events").text)
     rest = events_of(
@@ -128,7 +130,7 @@ def test_events_come_in_order_and_end_with_the_run(
 
 
 def test_a_stream_waits_for_what_comes(container: CoordinatorContainer, wish: RunWish) -> None:
-    app, manager = create_app(container), container.training()
+    app, manager = lets_in(create_app(container)), container.training()
     manager.launch(wish)
 
     async def follow() -> str:

@@ -17,10 +17,12 @@ import pytest
 import yaml
 
 from common.rounds import RunState
+from common.security import Role
 from coordinator.container import CoordinatorContainer
 from coordinator.federation.views import RunWish
 from tests.conftest import REPOSITORY
 from tests.fakes.mosquitto_broker import free_port
+from tests.fakes.signed_in import program
 from tests.integration.federation.conftest import state_of, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -37,6 +39,7 @@ class Coordinator:
         self._note = bench_note
         self._log = config.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
+        self.headers: dict[str, str] = {}
 
     def start(self) -> None:
         with self._log.open("ab") as log:
@@ -46,7 +49,10 @@ class Coordinator:
             )  # fmt: skip
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}{path}", headers=dict(self.headers)
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
 
     def kill(self) -> None:
@@ -103,6 +109,7 @@ def test_a_run_outlives_its_coordinator(
     (gate / "hold-before-2").unlink()
     coordinator.start()
     wait_until("it ends", lambda: state_of(container, "first") is RunState.CANDIDATE)
+    coordinator.headers = program(container, Role.AUDITOR)
     ready = coordinator.get("/health/ready")
     verified = coordinator.get("/api/v1/rounds/first/verification")
     status = coordinator.stop()

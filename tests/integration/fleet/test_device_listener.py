@@ -16,6 +16,7 @@ from coordinator.container import CoordinatorContainer
 from coordinator.http_server import HttpAddress, HttpServer
 from tests.fakes.asgi_client import ask
 from tests.fakes.enrolled_box import Box
+from tests.fakes.lets_in import lets_in
 from tests.fakes.mosquitto_broker import free_port
 
 pytestmark = pytest.mark.integration
@@ -116,7 +117,7 @@ def revoked_serials(pem: bytes) -> set[str]:
 def test_the_api_retires_a_box_and_keeps_a_wish(container: CoordinatorContainer) -> None:
     token = container.tokens().create("main", hours=1).token
     device = container.enrolment().enrol(Box.new().request(token.secret)).device
-    app = create_app(container)
+    app = lets_in(create_app(container))
     wish = {"cameras": [{"camera": "north"}], "if_version": 0}
 
     told = ask(app, "PUT", f"/api/v1/devices/{device}/twin", json=wish)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from common.errors import ConflictError
 from common.rounds import RunPlan, RunState
+from common.security import Role
 from coordinator.app import create_app
 from coordinator.container import CoordinatorContainer
 from coordinator.database import Database
@@ -29,6 +30,7 @@ from coordinator.security.audit_store import WHOLE_DATABASE, newest_entries, sti
 from coordinator.security.audit_verification import verify_log
 from tests.fakes.asgi_client import ask
 from tests.fakes.enrolled_box import Box
+from tests.fakes.lets_in import lets_in, somebody
 
 pytestmark = pytest.mark.integration
 
@@ -110,19 +112,21 @@ def test_runs_are_stopped_and_resumed_by_somebody(container: CoordinatorContaine
     ]
 
 
-def test_a_request_over_http_is_its_addresss(container: CoordinatorContainer) -> None:
+def test_a_request_over_http_is_the_persons(container: CoordinatorContainer) -> None:
     token = container.tokens().create("main", hours=1).token
     device = container.enrolment().enrol(Box.new().request(token.secret)).device
     path = f"/api/v1/devices/{device}/retirement"
 
-    answer = ask(create_app(container), "POST", path, json={"reason": "sold"})
+    app = lets_in(create_app(container), somebody(Role.TECHNICIAN, name="Tomas Novak"))
+
+    answer = ask(app, "POST", path, json={"reason": "sold"})
 
     assert answer.status_code == 201
     last = recorded(container.database())[-1]
     assert (last.action, last.actor_kind, last.actor_name) == (
         "device_retired",
-        "address",
-        "127.0.0.1",
+        "person",
+        "Tomas Novak",
     )
 
 

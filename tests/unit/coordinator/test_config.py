@@ -31,9 +31,35 @@ def test_the_example_file_shows_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "::", "coordinator.example"])  # noqa: S104
-def test_an_api_that_asks_nobody_listens_to_this_machine_alone(tmp_path: Path, host: str) -> None:
-    with pytest.raises(ConfigError, match="expected a loopback address"):
+def test_passwords_cross_no_network_in_the_clear(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigError, match="expected a loopback address") as refused:
         load(tmp_path, f"api: {{host: '{host}'}}")
+
+    assert "api.tls" in refused.value.hint
+    assert "api.behind_proxy" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("more", "url"),
+    [
+        ("tls: {certificate_file: c.pem, key_file: k.pem}", "https://its.example:8000"),
+        ("behind_proxy: true", "https://its.example"),
+    ],
+)
+def test_with_tls_the_api_listens_to_the_network(tmp_path: Path, more: str, url: str) -> None:
+    config = load(tmp_path, f"api: {{host: 10.0.0.5, names: [its.example], {more}}}")
+
+    assert config.api.is_secure
+    assert config.api.url == url
+    assert {"its.example", "10.0.0.5", "localhost"} <= config.api.hosts
+
+
+def test_certificate_files_start_beside_the_configuration(tmp_path: Path) -> None:
+    config = load(tmp_path, "api: {tls: {certificate_file: c.pem, key_file: keys/k.pem}}")
+
+    assert config.api.tls is not None
+    assert config.api.tls.certificate_file == tmp_path / "c.pem"
+    assert config.api.tls.key_file == tmp_path / "keys" / "k.pem"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])

@@ -64,6 +64,11 @@ def test_a_packaged_model_stays_a_name_and_a_file_becomes_a_path(tmp_path: Path)
         pytest.param(
             "{site_file: a, data_folder: b, cameras: []}", "cameras is", id="empty list of cameras"
         ),
+        pytest.param(
+            "{site_file: a, data_folder: b, plates_on_request: true}",
+            "privacy.face_model is missing, expected a face detector",
+            id="pictures without a face detector",
+        ),
         pytest.param("{site_file: a", "is not YAML", id="not YAML"),
         pytest.param("- a list", "file is", id="a list"),
     ],

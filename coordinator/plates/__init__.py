@@ -1,0 +1,1 @@
+"""Background plates of cameras: wished for, answered by boxes, shown to whoever draws lines."""

@@ -1,0 +1,1 @@
+"""A release → verified, gated, activated in the second slot, watched, taken back if it harms."""
