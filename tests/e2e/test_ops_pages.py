@@ -117,7 +117,7 @@ def test_the_plan_is_looked_at_before_the_launch(place: Place, chromium: Browser
         seen.page.goto(place.url + "/rounds/-/launch")
         seen.page.get_by_role("button", name="Show the plan").click()
         seen.page.get_by_text("Who is asked").last.wait_for()
-        seen.page.get_by_text("2, of which 2 must answer").wait_for()
+        seen.page.get_by_text("3, of which 2 must answer").wait_for()
         check(seen, DESKTOP[0])
 
 
