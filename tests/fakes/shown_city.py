@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,9 @@ from coordinator.traffic.tables import CameraRow, LayoutRow, SeriesRow
 
 TENANT = "springfield"
 CLASSES = tuple(user.value for user in ROAD_USERS)
-_SHARES = np.array((0.06, 0.09, 0.03, 0.68, 0.04, 0.10))
-"""Of people, bicycles, motorcycles, cars, buses and trucks."""
+ZONE = ZoneInfo("Europe/Vienna")
+_SHARES = np.array((0.06, 0.09, 0.68, 0.03, 0.04, 0.10))
+"""Of people, bicycles, cars, motorcycles, buses and trucks."""
 
 _LEG_WEIGHTS = dict(zip(LEGS, (1.3, 0.7, 1.2, 0.6), strict=True))
 _TURN_WEIGHTS = {"left": 0.2, "thru": 0.55, "right": 0.25}
@@ -87,7 +89,7 @@ class ShownCity:
 
     def _junction(self, session: Session, junction: Junction, begun: datetime) -> None:
         site = SiteRow(
-            tenant_id=TENANT, slug=junction.slug, name=junction.name, timezone="Europe/Vienna",
+            tenant_id=TENANT, slug=junction.slug, name=junction.name, timezone=ZONE.key,
             latitude=junction.latitude, longitude=junction.longitude, created_at=begun,
         )  # fmt: skip
         session.add(site)
@@ -133,9 +135,15 @@ class ShownCity:
         ends = self.now - (timedelta(hours=3) if junction.is_blind else timedelta())
         missing = self.now.replace(hour=8, minute=0) if junction.slug == "elm-and-main" else None
         while start + _QUARTER <= ends:
-            if missing is None or not missing <= start < missing + timedelta(minutes=45):
+            is_missing = missing and missing <= start < missing + timedelta(minutes=45)
+            if self._is_kept(start) and not is_missing:
                 yield start
             start += _QUARTER
+
+    def _is_kept(self, start: datetime) -> bool:
+        """The newest week, and the days that today is compared with."""
+        is_new = start > self.now - timedelta(days=8)
+        return is_new or start.astimezone(ZONE).weekday() == self.now.weekday()
 
     def _drawn(
         self, starts: list[datetime], junction: Junction, weight: float
@@ -186,29 +194,33 @@ class ShownCity:
     def _speeds(self, session: Session, starts: list[datetime], series: int) -> None:
         """Of the newest week."""
         newest = [one for one in starts if one > self.now - timedelta(days=8)]
-        rows = []
-        for start in newest:
-            middle = 38 - 7 * np.exp(-(((start.hour + 2 - 17) / 2) ** 2))
-            speeds = self._chance.normal(middle, 6, 60)
-            lows, vehicles = np.unique((speeds // 5 * 5).astype(int), return_counts=True)
-            rows += [
-                {"series_id": series, "width_s": 900, "start": start, "low_kmh": int(low),
-                 "tenant_id": TENANT, "vehicles": int(number)}
-                for low, number in zip(lows, vehicles, strict=True)
-            ]  # fmt: skip
+        hours = np.array([one.hour + 2 for one in newest])
+        middles = 38 - 7 * np.exp(-(((hours - 17) / 2) ** 2))
+        drawn = self._chance.normal(middles[:, None], 6, (len(newest), 60)) // 5 * 5
+        rows = [
+            {"series_id": series, "width_s": width_s, "start": begin, "low_kmh": int(low),
+             "tenant_id": TENANT, "vehicles": int(number)}
+            for width_s, begins, places in _widths(newest)
+            for begin, group in zip(begins, places, strict=True)
+            for low, number in zip(*np.unique(drawn[group], return_counts=True), strict=True)
+        ]  # fmt: skip
         session.execute(insert(SpeedRollupRow), rows)
 
 
 def _widths(
     starts: list[datetime],
 ) -> Iterator[tuple[int, list[datetime], list[list[int]]]]:
-    """Quarter hours, and the whole hours among them with the places of their quarters."""
+    """Quarter hours, whole hours and local days, each with the places of its quarters."""
     yield 900, starts, [[place] for place in range(len(starts))]
     hours: dict[datetime, list[int]] = {}
+    days: dict[datetime, list[int]] = {}
     for place, start in enumerate(starts):
+        here = start.astimezone(ZONE).replace(hour=0, minute=0)
         hours.setdefault(start.replace(minute=0), []).append(place)
+        days.setdefault(here.astimezone(UTC), []).append(place)
     whole = {begin: places for begin, places in hours.items() if len(places) == 4}
     yield 3600, list(whole), list(whole.values())
+    yield 86_400, list(days), list(days.values())
 
 
 def _rows(

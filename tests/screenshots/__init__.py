@@ -1,0 +1,1 @@
+"""A seeded city and the people in it → pictures of every page."""
