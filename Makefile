@@ -29,7 +29,7 @@ help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | expand -t 10
 
 # LITE=1 leaves the federated round out, and with it torch.
-demo: .venv/.$(if $(LITE),fleet,learn)  ## Three boxes and a coordinator, against exact truth, and a round; LITE=1: no torch
+demo: .venv/.$(if $(LITE),fleet,learn)  ## Three boxes, a coordinator, a round, a signed release, the dashboard; LITE=1: no torch
 	$(BIN)/its-camera-ai demo $(if $(LITE),--lite)
 
 test: .venv/.all  ## Run every test with coverage; PYTEST_ARGS='-k crossing' picks some

@@ -6,103 +6,90 @@ people would type them.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
 
-from common.errors import UnreachableError
-from coordinator.demo_ledger import LedgerRow, box_tally, side_by_side, stored_tally, true_tally
+from coordinator.demo_counting import SiteResult, result_of
+from coordinator.demo_delivery import DemoDelivery
+from coordinator.demo_people import DemoPerson
 from coordinator.demo_processes import (
+    Process,
     free_ports,
-    get_json,
     run_command,
     running,
+    running_all,
     wait_for_all,
     wait_until_ready,
 )
+from coordinator.demo_release import DemoReleases
+from coordinator.demo_rollout import Delivery
 from coordinator.demo_round import LEARN, DemoRound, RoundResult
+from coordinator.demo_sites import DEMO_SITES, DemoBox, DemoSite
 
+__all__ = ["DEMO_SITES", "Demo", "DemoSite", "Story"]
+
+ADMINISTRATOR = "ada"
 _AGENTS_WITHIN_S = 900.0
-_STORED_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoSite:
-    """One site with one box and one simulated camera.
+class Story:
+    """What happened; everything runs as long as somebody looks at it.
 
     Attributes:
-        name: Site, folder and table heading.
-        scene: What the camera sees.
-        is_easy: Whether nothing but a perfect count is acceptable.
+        learnt: None where no round was asked for.
+        delivery: None where no release was asked for.
+        first_counts_s: From the beginning to the first count, None where nothing was filmed.
+        processes: What runs, by name.
     """
 
-    name: str
-    scene: str
-    is_easy: bool = False
-
-
-DEMO_SITES = (
-    DemoSite(
-        name="day",
-        scene="simulate:road?seed=1&separated=1&mix=car:8,truck:2,bus:2&duration=40",
-        is_easy=True,
-    ),
-    DemoSite(name="night", scene="simulate:junction?seed=7&light=night&duration=40"),
-    DemoSite(name="rain", scene="simulate:junction?seed=3&weather=rain&duration=40"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteResult:
-    """What became of one site's counts.
-
-    Attributes:
-        rows: Truth, box and database, row by row.
-        uplink_bytes: Everything that the box sent.
-        watched_s: How long its camera watched.
-    """
-
-    site: DemoSite
-    rows: tuple[LedgerRow, ...]
-    uplink_bytes: int
-    watched_s: float
-
-    @property
-    def is_stored_exactly(self) -> bool:
-        """True when the database holds what the box measured, row by row."""
-        return all(row.box == row.stored for row in self.rows)
-
-    @property
-    def is_counted_exactly(self) -> bool:
-        """True when the box measured what is true."""
-        return all(row.box == row.true for row in self.rows)
+    results: Sequence[SiteResult]
+    learnt: RoundResult | None = None
+    delivery: Delivery | None = None
+    first_counts_s: float | None = None
+    processes: Mapping[str, Process] = field(default_factory=dict)
 
 
 class Demo:
     """One run in one folder."""
 
     def __init__(
-        self, folder: Path, console: Console, *, sites: Sequence[DemoSite], learns: bool = False
+        self,
+        folder: Path,
+        console: Console,
+        *,
+        sites: Sequence[DemoSite],
+        learns: bool = False,
+        is_whole: bool = False,
     ) -> None:
-        """Prepare; ``learns`` ends the demo with a federated round, which needs torch."""
+        """Prepare.
+
+        Args:
+            folder: Everything lies there.
+            console: Where it is told.
+            sites: One box each.
+            learns: With a federated round, which needs torch.
+            is_whole: With a film of the first camera, and the delivery of a release.
+        """
         self._folder = folder
         self._console = console
-        self._sites = sites
-        self._broker_port, self._api_port, self._devices_port, *self._learn_ports = free_ports(5)
+        self._is_whole = is_whole
+        self._began_s = time.monotonic()
         self._began_at = datetime.now(UTC).replace(second=0, microsecond=0)
+        self._broker_port, self._api_port, self._devices_port, *self._learn_ports = free_ports(5)
+        self._boxes = {site.name: DemoBox(site, folder / "boxes" / site.name) for site in sites}
         self._devices: dict[str, str] = {}
-        boxes = [site.name for site in sites]
-        self._round = DemoRound(folder, console, boxes=boxes) if learns else None
+        self._round = DemoRound(folder, console, boxes=list(self._boxes)) if learns else None
+        self._releases = DemoReleases(folder, console, config_file=self.config_file)
 
     @property
     def api_url(self) -> str:
@@ -114,29 +101,85 @@ class Demo:
         """The coordinator's configuration."""
         return self._folder / "coordinator.yaml"
 
-    def run(self) -> tuple[list[SiteResult], RoundResult | None]:
-        """Start everything, count, compare, and learn where that was asked for.
+    @property
+    def film(self) -> Path:
+        """What the first camera saw, annotated."""
+        return self._folder / f"{DEMO_SITES[0].name}.mp4"
+
+    @property
+    def took_s(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._began_s
+
+    def run(self) -> Story:
+        """Tell everything, and stop everything.
+
+        Raises:
+            UnreachableError: A process failed or a report did not arrive.
+        """
+        with self.running() as story:
+            return story
+
+    @contextmanager
+    def running(self) -> Iterator[Story]:
+        """Start everything, count, compare, learn and deliver; it runs until the block ends.
 
         Raises:
             UnreachableError: A process failed or a report did not arrive.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_coordinator()
-        log_file = self._folder / "coordinator.log"
         with ExitStack() as stack:
-            coordinator = stack.enter_context(
-                running(log_file, "coordinator", "serve", "--config", str(self.config_file))
+            coordinator = self._start_coordinator(stack)
+            # The coordinator gets ready meanwhile.
+            first_counts_s = self._film() if self._is_whole else None
+            ada = self._open_house(coordinator)
+            results = self._count(ada)
+            learnt = self._learn()
+            processes = {"coordinator": coordinator}
+            delivery = None
+            if self._is_whole:
+                self._console.rule("a release for every box")
+                processes |= self._go_live(stack)
+                delivery = self._deliver(ada, results, learnt)
+            yield Story(
+                results=results,
+                learnt=learnt,
+                delivery=delivery,
+                first_counts_s=first_counts_s,
+                processes=processes,
             )
-            wait_until_ready(f"{self.api_url}/health/ready", coordinator, log_file=log_file)
-            self._console.print(f"coordinator with embedded broker and SQLite: {self.api_url}/docs")
-            for site in self._sites:
-                self._set_up_box(site)
-            self._count(stack)
-            results = [self._result(site) for site in self._sites]
-            if self._round is None:
-                return results, None
-            self._console.rule("a round in which three boxes learn from each other")
-            return results, self._round.run(self.config_file, self._devices)
+
+    def _start_coordinator(self, stack: ExitStack) -> Process:
+        log_file = self._folder / "coordinator.log"
+        serve = ("coordinator", "serve", "--config", str(self.config_file))
+        return stack.enter_context(running(log_file, *serve))
+
+    def _film(self) -> float:
+        """One camera from its pixels to its counts; the command fails unless they are exact."""
+        first = DEMO_SITES[0]
+        self._console.rule("one camera, seen")
+        self._console.print("forty seconds of a road by day are drawn, watched and counted …")
+        run_command("edge", "demo", "--only", first.name, "--output", str(self._folder))
+        took_s = self.took_s
+        self._console.print(f"first counts after {took_s:.0f} s, and every one of them right")
+        self._console.print(f"picture: {self.film.with_suffix('.png')}   video: {self.film}")
+        return took_s
+
+    def _open_house(self, coordinator: Process) -> DemoPerson:
+        """Coordinator, first administrator, offline keys and boxes, each before it is needed."""
+        self._console.rule(f"a coordinator and {len(self._boxes)} boxes")
+        log_file = self._folder / "coordinator.log"
+        wait_until_ready(f"{self.api_url}/health/ready", coordinator, log_file=log_file)
+        self._console.print(f"coordinator with embedded broker and SQLite: {self.api_url}/docs")
+        ada = DemoPerson.first(ADMINISTRATOR, api_url=self.api_url, config_file=self.config_file)
+        self._console.print(f"{ada.name} is the first administrator, with a second factor")
+        if self._is_whole:
+            self._console.print("somebody makes the keys that every release will be signed with …")
+            self._releases.make_keys()
+            self._console.print("offline keys are made: boxes will believe them, nobody else")
+        self._set_up_boxes()
+        return ada
 
     def _write_coordinator(self) -> None:
         content: dict[str, Any] = {
@@ -150,118 +193,49 @@ class Demo:
             content["federation"] = self._round.federation(port=port, hub_port=hub_port)
         self.config_file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
-    def _set_up_box(self, site: DemoSite) -> None:
-        folder = self._box(site)
-        folder.mkdir(parents=True, exist_ok=True)
-        site_file, token_file = folder / "site.yaml", folder / "token"
-        run_command(
-            "edge", "simulate", site.scene,
-            "--site", str(site_file), "--truth", str(folder / "truth.json"),
-        )  # fmt: skip
-        content = yaml.safe_load(site_file.read_text(encoding="utf-8"))
-        site_file.write_text(
-            yaml.safe_dump({**content, "site": site.name}, sort_keys=False), encoding="utf-8"
-        )
-        token_file.unlink(missing_ok=True)
-        run_command(
-            "fleet", "token", "create", "--site", site.name,
-            "--config", str(self.config_file), "--output", str(token_file),
-        )  # fmt: skip
-        told = run_command(
-            "edge", "enroll", "--coordinator", f"https://127.0.0.1:{self._devices_port}",
-            "--token-file", str(token_file), "--identity-folder", str(folder / "data" / "identity"),
-        )  # fmt: skip
-        # The clock of this machine is taken as it is; a box would ask its time server.
-        agent = {
-            "site_file": "site.yaml",
-            "data_folder": "data",
-            "threads": 1,
-            "coordinator": {"clock_is_right": True},
-            **({"learn": LEARN} if self._round is not None else {}),
+    def _set_up_boxes(self) -> None:
+        learn = LEARN if self._round is not None else None
+
+        def set_up(box: DemoBox) -> str:
+            return box.set_up(self.config_file, port=self._devices_port, learn=learn)
+
+        with ThreadPoolExecutor(len(self._boxes)) as pool:
+            for name, device in zip(
+                self._boxes, pool.map(set_up, self._boxes.values()), strict=True
+            ):
+                self._devices[name] = device
+                self._console.print(f"{name}: enrolled as {device} of site {name}")
+
+    def _count(self, ada: DemoPerson) -> list[SiteResult]:
+        self._console.print(f"{len(self._boxes)} agents count 40 s of traffic each …")
+        with running_all(self._agents()) as agents:
+            wait_for_all(agents, within_s=_AGENTS_WITHIN_S)
+        return [result_of(box, reader=ada, since=self._began_at) for box in self._boxes.values()]
+
+    def _learn(self) -> RoundResult | None:
+        if self._round is None:
+            return None
+        self._console.rule(f"a round in which {len(self._boxes)} boxes learn from each other")
+        return self._round.run(self.config_file, self._devices)
+
+    def _go_live(self, stack: ExitStack) -> Mapping[str, Process]:
+        for box in self._boxes.values():
+            box.go_live()
+        self._console.print("the boxes count again, each a live stream without an end")
+        return stack.enter_context(running_all(self._agents()))
+
+    def _deliver(
+        self, ada: DemoPerson, results: Sequence[SiteResult], learnt: RoundResult | None
+    ) -> Delivery:
+        delivery = DemoDelivery(self._console, self._releases, ada, config_file=self.config_file)
+        candidate = self._round.candidate if self._round and learnt else None
+        if candidate is None or not delivery.offer(candidate):
+            delivery.release_again(self._folder / "rerelease" / "candidate", results)
+        sites = {device: site for site, device in self._devices.items()}
+        return delivery.roll_out(sites, api_url=self.api_url)
+
+    def _agents(self) -> dict[str, tuple[Path, tuple[str, ...]]]:
+        return {
+            f"agent {name}": (box.log_file, ("edge", "run", "--config", str(box.config_file)))
+            for name, box in self._boxes.items()
         }
-        (folder / "edge.yaml").write_text(yaml.safe_dump(agent, sort_keys=False), encoding="utf-8")
-        self._console.print(f"{site.name}: {told.splitlines()[0]}")
-        # "enrolled as DEVICE of site SITE"
-        self._devices[site.name] = told.split()[2]
-
-    def _count(self, stack: ExitStack) -> None:
-        self._console.print(f"{len(self._sites)} agents count 40 s of traffic each …")
-        agents: dict[str, subprocess.Popen[bytes]] = {}
-        for site in self._sites:
-            folder = self._box(site)
-            agents[f"agent {site.name}"] = stack.enter_context(
-                running(folder / "agent.log", "edge", "run", "--config", str(folder / "edge.yaml"))
-            )
-        wait_for_all(agents, within_s=_AGENTS_WITHIN_S)
-
-    def _result(self, site: DemoSite) -> SiteResult:
-        folder, config = self._box(site), str(self._box(site) / "edge.yaml")
-        truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-        bins = json.loads(run_command("edge", "bins", "--config", config, "--json"))["bins"]
-        egress = json.loads(
-            run_command("edge", "egress", "show", "--config", config, "--last", "0", "--json")
-        )
-        box = box_tally(bins)
-        stored = stored_tally(self._stored_counts(site, bins))
-        return SiteResult(
-            site=site,
-            rows=tuple(side_by_side(true_tally(truth), box, stored)),
-            uplink_bytes=sum(entry["size_bytes"] for entry in egress["entries"]),
-            watched_s=sum(one["coverage_s"] for one in bins),
-        )
-
-    def _stored_counts(self, site: DemoSite, bins: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The coordinator's answer, once it has every minute of the box."""
-        until = datetime.now(UTC) + timedelta(minutes=1)
-        url = (
-            f"{self.api_url}/api/v1/sites/{site.name}/counts?width=1min&kind=line"
-            f"&from={_stamp(self._began_at)}&to={_stamp(until)}"
-        )
-        minutes = {one["start"] for one in bins}
-        give_up_s = time.monotonic() + _STORED_WITHIN_S
-        while time.monotonic() < give_up_s:
-            answer: dict[str, Any] = get_json(url)
-            reported = {
-                start
-                for series in answer["series"]
-                for start, total in zip(answer["starts"], series["total"], strict=True)
-                if total is not None
-            }
-            if minutes <= reported:
-                return answer
-            time.sleep(0.5)
-        raise UnreachableError(
-            f"site {site.name}: {len(minutes)} minutes measured, not all stored",
-            hint=f"the logs are in {self._folder}",
-        )
-
-    def _box(self, site: DemoSite) -> Path:
-        return self._folder / "boxes" / site.name
-
-
-def show(results: Sequence[SiteResult], console: Console, *, video_bytes_per_s: float) -> None:
-    """Print the ledger and what it cost to send it."""
-    table = Table(title="truth → box → database, row by row", title_justify="left")
-    for heading in ("site", "line", "direction", "class"):
-        table.add_column(heading)
-    for heading in ("true", "box", "database"):
-        table.add_column(heading, justify="right")
-    for result in results:
-        for row in result.rows:
-            table.add_row(result.site.name, *row.row, str(row.true), str(row.box), str(row.stored))
-        table.add_section()
-    console.print(table)
-    for result in results:
-        hourly = result.uplink_bytes / result.watched_s * 3600
-        share = hourly / (video_bytes_per_s * 3600)
-        kind = "easy" if result.site.is_easy else "hard"
-        verdict = "exact" if result.is_counted_exactly else "with the errors above"
-        console.print(
-            f"{result.site.name} ({kind}): counted {verdict}; database equals box: "
-            f"{'yes' if result.is_stored_exactly else 'NO'}; {hourly / 1000:.0f} kB an hour left "
-            f"the box, {share:.3%} of the video"
-        )
-
-
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:00Z")

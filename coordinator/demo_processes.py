@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from common.errors import UnreachableError
+from coordinator.demo_http import ask
+
+Process = subprocess.Popen[bytes]
 
 _READY_WITHIN_S = 60.0
 _STOPPED_WITHIN_S = 40.0
@@ -50,19 +49,38 @@ def run_command(*arguments: str) -> str:
 
 
 @contextmanager
-def running(log_file: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(log_file: Path, *arguments: str) -> Iterator[Process]:
     """Run ``its-camera-ai …`` beside this process until the block ends; its log goes to a file."""
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            _command(arguments), stdout=log, stderr=subprocess.STDOUT
-        )
+    with running_all({"it": (log_file, arguments)}) as processes:
+        yield processes["it"]
+
+
+@contextmanager
+def running_all(
+    commands: Mapping[str, tuple[Path, Sequence[str]]],
+) -> Iterator[dict[str, Process]]:
+    """Run several beside this process until the block ends; then all are told before one waits.
+
+    Begin them in the main thread: they end with the thread that began them, even a killed one.
+
+    Args:
+        commands: Name → file of its log, and its words.
+    """
+    processes: dict[str, Process] = {}
+    with ExitStack() as logs:
         try:
-            yield process
+            for name, (log_file, arguments) in commands.items():
+                processes[name] = subprocess.Popen(  # noqa: S603 - our own command
+                    [*_ends_with_us(), *_command(arguments)],
+                    stdout=logs.enter_context(log_file.open("ab")),
+                    stderr=subprocess.STDOUT,
+                )
+            yield processes
         finally:
-            _stop(process)
+            _stop(processes.values())
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], *, log_file: Path) -> None:
+def wait_until_ready(url: str, process: Process, *, log_file: Path) -> None:
     """Wait until a coordinator answers that every part of it works.
 
     Raises:
@@ -71,7 +89,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], *, log_file: Pa
     give_up_s = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < give_up_s and process.poll() is None:
         try:
-            get_json(url)
+            ask(url)
         except UnreachableError:
             time.sleep(_LOOK_EVERY_S)
         else:
@@ -79,7 +97,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], *, log_file: Pa
     raise UnreachableError(f"the coordinator at {url} is not ready", hint=f"its log is {log_file}")
 
 
-def wait_for_all(processes: Mapping[str, subprocess.Popen[bytes]], *, within_s: float) -> None:
+def wait_for_all(processes: Mapping[str, Process], *, within_s: float) -> None:
     """Wait until each of several processes ended well.
 
     Raises:
@@ -95,29 +113,23 @@ def wait_for_all(processes: Mapping[str, subprocess.Popen[bytes]], *, within_s: 
             raise UnreachableError(f"{name} ended with {code}", hint="look into its log")
 
 
-def get_json(url: str) -> Any:
-    """What a loopback address answers.
-
-    Raises:
-        UnreachableError: No answer, or another status than 200.
-    """
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback address  # nosec B310
-            return json.load(answer)
-    except (OSError, urllib.error.HTTPError) as error:
-        raise UnreachableError(f"{url} did not answer: {error}") from error
-
-
 def _command(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "common.cli", *arguments]
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    os.kill(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=_STOPPED_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _ends_with_us() -> list[str]:
+    """Before a command: it is stopped when this process is killed (prctl(2), PR_SET_PDEATHSIG)."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "TERM", "--"] if program else []
+
+
+def _stop(processes: Collection[Process]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(timeout=_STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

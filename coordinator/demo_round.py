@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import ItsError
-from common.rounds import LEDGER_FILE
+from common.release.candidate import LINEAGE_FILE, METRICS_FILE
+from common.rounds import CANDIDATE_FOLDER, LEDGER_FILE
 from coordinator.demo_processes import run_command, running
 
 RUN = "demo"
@@ -76,6 +77,16 @@ class DemoRound:
         self._folder = folder
         self._console = console
         self._boxes = tuple(boxes)
+
+    @property
+    def candidate(self) -> Path | None:
+        """The folder that the run sealed; None where it did not come so far."""
+        folder = self._run_folder / CANDIDATE_FOLDER
+        return folder if (folder / LINEAGE_FILE).exists() else None
+
+    @property
+    def _run_folder(self) -> Path:
+        return self._folder / "coordinator" / "federation" / "runs" / RUN
 
     def federation(self, *, port: int, hub_port: int) -> dict[str, Any]:
         """Make release key, bundle and evaluation frames; gives the coordinator's section."""
@@ -160,8 +171,7 @@ class DemoRound:
             run_command("rounds", "show", RUN, "--config", str(config_file), "--json")
         )
         run_command("rounds", "verify", RUN, "--config", str(config_file))
-        run_folder = self._folder / "coordinator" / "federation" / "runs" / RUN
-        metrics = run_folder / "candidate" / "metrics.json"
+        metrics = self._run_folder / CANDIDATE_FOLDER / METRICS_FILE
         scores = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {}
         judged = scores.get("judged") or {}
         last = shown["finished"][-1] if shown["finished"] else {"map50": {}, "clients": []}
@@ -171,7 +181,7 @@ class DemoRound:
             before=_map50(judged.get("against")),
             after=_map50(judged.get("candidate")),
             clients=tuple(last["clients"]),
-            lines=len((run_folder / LEDGER_FILE).read_bytes().splitlines()),
+            lines=len((self._run_folder / LEDGER_FILE).read_bytes().splitlines()),
         )
 
 
@@ -197,10 +207,11 @@ def show_round(result: RoundResult, console: Console) -> None:
     console.print(f"the run ended as {result.state}; {result.lines} lines of its ledger hold")
     for reason in result.reasons:
         console.print(f"  {reason}")
-    console.print(_in_words(result))
+    console.print(in_words(result))
 
 
-def _in_words(result: RoundResult) -> str:
+def in_words(result: RoundResult) -> str:
+    """Whether the night camera sees better, in one sentence."""
     if "night" not in result.before or "night" not in result.after:
         return "nobody can say what the round did to the night camera: it was not scored"
     gain = result.after["night"] - result.before["night"]

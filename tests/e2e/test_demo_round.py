@@ -22,8 +22,9 @@ SITES = (
 def test_three_boxes_count_and_then_learn_from_each_other(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=120)
 
-    results, learnt = Demo(tmp_path, console, sites=SITES, learns=True).run()
+    story = Demo(tmp_path, console, sites=SITES, learns=True).run()
 
+    results, learnt = story.results, story.learnt
     assert all(result.is_stored_exactly for result in results)
     assert learnt is not None
     assert learnt.state in ("candidate", "rejected"), learnt.reasons

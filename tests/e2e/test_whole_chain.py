@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coordinator.demo import Demo, DemoSite, show
+from coordinator.demo import Demo, DemoSite
+from coordinator.demo_counting import show
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -26,10 +27,12 @@ def test_what_a_box_counted_is_what_the_coordinator_answers(
 ) -> None:
     console = Console(file=told, width=120)
 
-    (result,), learnt = Demo(tmp_path, console, sites=[SHORT]).run()
+    story = Demo(tmp_path, console, sites=[SHORT]).run()
+    (result,) = story.results
     show([result], console, video_bytes_per_s=100_000)
 
-    assert learnt is None
+    assert story.learnt is None
+    assert story.delivery is None
     assert result.is_stored_exactly
     assert result.watched_s == pytest.approx(12, abs=1.5)
     # Layout, health and two minutes at most: sealed, each is about two kilobytes.

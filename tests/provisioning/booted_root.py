@@ -1,30 +1,32 @@
 """A minimal Debian in a folder → a machine with real systemd and real sshd on loopback.
 
 ``debootstrap`` fills a folder once, each machine is a copy of it, ``systemd-nspawn`` boots it.
-It shares the network of this host, so that its ssh listens on a free loopback port and a
-coordinator of this host can be reached; nothing else of the host is visible.
+It shares the network of this host, so that its ssh listens on a free loopback port and machines
+reach each other; nothing else of the host is visible.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from coordinator.demo_processes import free_ports
+
 SUITE = "bookworm"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "ca-certificates",
-    "python3", "python3-venv", "python3-apt", "libgl1", "libglib2.0-0",
+    "python3", "python3-apt",
 )  # fmt: skip
 PROGRAMS = ("debootstrap", "systemd-nspawn", "ssh", "ssh-keygen")
 _BOOTED_WITHIN_S = 60.0
@@ -52,12 +54,20 @@ class BootedRoot:
             "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR", "-i", str(self.key_file),
         ]  # fmt: skip
 
-    def run(self, *words: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """A command inside, through ssh."""
         return subprocess.run(
             ["ssh", *self.ssh_options, "-p", str(self.port), "root@127.0.0.1", *words],
             capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
+
+    def property_of(self, unit: str, name: str) -> str:
+        """What systemd says of a unit, such as ``MainPID``."""
+        return self.run("systemctl", "show", unit, "--value", "-p", name).stdout.strip()
+
+    def journal(self, unit: str, since_s: float = 0) -> str:
+        """What a unit wrote since a moment, in seconds since 1970."""
+        return self.run("journalctl", "-u", unit, "--no-pager", "--since", f"@{since_s:.0f}").stdout
 
 
 def require_booted_roots() -> None:
@@ -77,7 +87,8 @@ def require_booted_roots() -> None:
 
 def base_root(cache: Path) -> Path:
     """The folder that machines are copied from, filled at the first call."""
-    folder = cache / f"root-{SUITE}"
+    digest = hashlib.sha256(" ".join((SUITE, *PACKAGES)).encode()).hexdigest()[:8]
+    folder = cache / f"root-{SUITE}-{digest}"
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -92,19 +103,27 @@ def base_root(cache: Path) -> Path:
 
 
 @contextmanager
-def booted_root(base: Path, scratch: Path) -> Iterator[BootedRoot]:
-    """Boot a copy of ``base`` below ``scratch`` until the block ends."""
+def booted_root(base: Path, scratch: Path, *, plugged: Mapping[Path, str]) -> Iterator[BootedRoot]:
+    """Boot a copy of ``base`` below ``scratch`` until the block ends.
+
+    Args:
+        base: What ``base_root`` returned.
+        scratch: Where the machine, its key and its boot log are made.
+        plugged: Folders of this host and where the machine finds them, as disks plugged in.
+    """
+    scratch.mkdir(exist_ok=True)
     folder, key_file = scratch / "root", scratch / "key"
     subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(folder)], check=True, timeout=300)
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key_file)], check=True, timeout=30
     )
-    port = _free_port()
+    (port,) = free_ports(1)
     _let_in(folder, key_file.with_suffix(".pub").read_text(encoding="utf-8"), port)
+    disks = [f"--bind-ro={here}:{there}" for here, there in plugged.items()]
     log = (scratch / "boot.log").open("wb")
     process = subprocess.Popen(
         ["systemd-nspawn", "-D", str(folder), "--register=no", "--keep-unit", "--quiet",
-         "--resolv-conf=replace-host", "-b"],
+         f"--machine={scratch.name}", "--resolv-conf=replace-host", *disks, "-b"],
         stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     machine = BootedRoot(folder=folder, port=port, key_file=key_file)
@@ -123,6 +142,10 @@ def _let_in(folder: Path, public_key: str, port: int) -> None:
     (ssh / "authorized_keys").chmod(0o600)
     settings = f"Port {port}\nListenAddress 127.0.0.1\nPermitRootLogin prohibit-password\n"
     (folder / "etc/ssh/sshd_config.d/00-loopback.conf").write_text(settings, encoding="utf-8")
+    # An installer writes these two, debootstrap does not.
+    name = folder.parent.name
+    (folder / "etc/hostname").write_text(f"{name}\n", encoding="utf-8")
+    (folder / "etc/hosts").write_text(f"127.0.0.1 localhost {name}\n", encoding="utf-8")
 
 
 def _wait(machine: BootedRoot, process: subprocess.Popen[bytes], log_file: Path) -> None:
@@ -142,8 +165,3 @@ def _power_off(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

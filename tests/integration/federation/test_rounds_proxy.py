@@ -161,6 +161,7 @@ def test_the_public_address_stands_in_certificate_and_configuration(
     settings = container.settings().model_copy(update={"federation": federation})
 
     found = ProxySettings.of(settings, container.certificates())
+    elsewhere = ProxySettings.of(settings, container.certificates(), folder=Path("/run/proxy"))
 
     names = subprocess.run(
         ["openssl", "x509", "-in", str(found.certificate), "-noout", "-ext", "subjectAltName"],
@@ -168,3 +169,5 @@ def test_the_public_address_stands_in_certificate_and_configuration(
     ).stdout  # fmt: skip
     assert "DNS:learn.example" in names
     assert "listen 0.0.0.0:9443 ssl;" in nginx_conf(found)
+    assert f"pid {settings.federation_folder}/proxy/nginx.pid;" in nginx_conf(found)
+    assert "pid /run/proxy/nginx.pid;" in nginx_conf(elsewhere)
