@@ -55,7 +55,7 @@ def test_random_ids_and_bytes_fill_neither_table(database: Database) -> None:
         )
 
     with database.session() as session:
-        counts = QuarantineStore(session).counts()
+        counts = QuarantineStore(session, "town").counts()
         details = session.connection().execute(
             text("SELECT reason, count(*) FROM quarantine GROUP BY reason")
         )
@@ -76,7 +76,7 @@ def test_strange_characters_of_strangers_do_not_stop_the_database(database: Data
     )
 
     with database.session() as session:
-        (row,) = QuarantineStore(session).newest()
+        (row,) = QuarantineStore(session, "town").newest()
     assert "\x00" not in row.topic
     assert "\x1b" not in row.topic
 
@@ -148,7 +148,7 @@ def test_details_are_found_by_reason_and_box(database: Database) -> None:
     taker.quarantine(judged(intake, [replace(good, data=good.data[:-1]), late, late]))
 
     with database.session() as session:
-        store = QuarantineStore(session)
+        store = QuarantineStore(session, "town")
         assert [row.device_id for row in store.newest(reason="truncated")] == [north.device]
         assert [row.reason for row in store.newest(device=south.device)] == ["future_clock"] * 2
         assert len(store.newest(most=2)) == 2
