@@ -60,7 +60,7 @@ class ReleaseState(Message):
         wanted_version: Release of the last wish, None before the first.
         step: How far the wish came.
         reason: Why it was refused or rolled back, or why a fetch is tried again, such as
-            ``mismatch`` or ``unreachable``; see ``edge.update.reasons``.
+            ``mismatch`` or ``unreachable``; see ``common.release.reasons``.
         gate: What the gate measured, None before it ran.
         since: When the box entered this step.
     """

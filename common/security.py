@@ -30,6 +30,7 @@ class Permission(StrEnum):
     TRAFFIC_EXPORT = "traffic:export"
     QUALITY_READ = "quality:read"
     QUALITY_REVIEW = "quality:review"
+    MAINTENANCE_ANNOUNCE = "maintenance:announce"
     FLEET_READ = "fleet:read"
     FLEET_MANAGE = "fleet:manage"
     SECTIONS_EDIT = "sections:edit"
@@ -61,11 +62,17 @@ _LOOKING = frozenset(
 GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.VIEWER: _LOOKING,
-        Role.ANALYST: _LOOKING | {Permission.TRAFFIC_EXPORT, Permission.QUALITY_REVIEW},
+        Role.ANALYST: _LOOKING
+        | {
+            Permission.TRAFFIC_EXPORT,
+            Permission.QUALITY_REVIEW,
+            Permission.MAINTENANCE_ANNOUNCE,
+        },
         Role.TECHNICIAN: _LOOKING
         | {
             Permission.FLEET_MANAGE,
             Permission.SECTIONS_EDIT,
+            Permission.MAINTENANCE_ANNOUNCE,
             Permission.QUARANTINE_READ,
             Permission.ALERTS_READ,
         },

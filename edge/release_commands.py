@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from common.errors import ConfigError, ConflictError, ItsError, TrustError, UnreachableError
+from common.release import reasons
 from common.release_state import ReleaseState, SlotName
 from common.timing import SystemClock
 from edge.agent_commands import alone
 from edge.config import EdgeConfig, load_config
 from edge.container import agent_container, edge_container
 from edge.detect.engine import InferenceEngine
-from edge.update import reasons
 from edge.update.book import read_record
 from edge.update.gate_process import GateNews, GateOrder, ModelToMeasure
 from edge.update.measuring import measured

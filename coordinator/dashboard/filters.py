@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 UNKNOWN = "–"
 _THIN_SPACE = "\u202f"
+_KIB = 1024
+_ABBREVIATIONS = frozenset({"api", "f1", "ml", "totp"})
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
@@ -84,14 +86,26 @@ def ago(at: datetime | None, now: datetime) -> str:
 
 def words(name: str) -> str:
     """An identifier as words: stopped_vehicle → Stopped vehicle."""
-    told = name.replace("_", " ").replace("-", " ").strip()
-    return told[:1].upper() + told[1:]
+    told = name.replace("_", " ").replace("-", " ").split()
+    told = [word.upper() if word in _ABBREVIATIONS else word for word in told]
+    return " ".join([told[0][:1].upper() + told[0][1:], *told[1:]]) if told else ""
+
+
+def size(count: int | None) -> str:
+    """Bytes in the unit that leaves one to four digits: 850 B, 1.2 MiB."""
+    if count is None:
+        return UNKNOWN
+    if count < _KIB:
+        return f"{count} B"
+    unit, divisor = ("KiB", _KIB) if count < _KIB**2 else ("MiB", _KIB**2)
+    return f"{number(count / divisor, 1)} {unit}"
 
 
 FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "percent": percent,
     "signed_percent": signed_percent,
+    "size": size,
     "clock_time": clock_time,
     "day_time": day_time,
     "long_day": long_day,

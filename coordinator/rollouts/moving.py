@@ -92,8 +92,9 @@ class Move:
             return
         box.state, box.settled_at = found.value, self._now
         self._session.add(box)
+        step = "" if word.step.value == found.value else f", {word.step}"
         said = f" ({word.reason})" if word.reason else ""
-        text = f"{box.device_id}: {found.value}, {word.step}{said}"
+        text = f"{box.device_id}: {found.value}{step}{said}"
         self._store.tell(self._row, "box", text, by=box.device_id, now=self._now)
 
     def _withdraw(self, boxes: Sequence[RolloutBoxRow], states: Collection[str]) -> None:

@@ -28,6 +28,7 @@ router = APIRouter(tags=["data quality"], responses=problems(404, 422, 503))
 
 _READ = [may(Permission.QUALITY_READ)]
 _REVIEW = [may(Permission.QUALITY_REVIEW)]
+_ANNOUNCE = [may(Permission.MAINTENANCE_ANNOUNCE)]
 
 
 def quality_answers(session: SessionDep, tenant: TenantDep, clock: ClockDep) -> QualityAnswers:
@@ -57,7 +58,7 @@ def scan_quality(site: SitePath, answers: QualityDep) -> None:
     answers.scan(site)
 
 
-@router.post("/sites/{site}/cameras/{camera}/maintenance", status_code=201, dependencies=_REVIEW)
+@router.post("/sites/{site}/cameras/{camera}/maintenance", status_code=201, dependencies=_ANNOUNCE)
 def add_maintenance(
     site: SitePath, camera: CameraPath, body: NewMaintenance, answers: QualityDep
 ) -> MaintenanceView:

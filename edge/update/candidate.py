@@ -7,8 +7,8 @@ from pathlib import Path
 import structlog
 
 from common.errors import ItsError
+from common.release import reasons
 from edge.detect.models import find_model
-from edge.update import reasons
 from edge.update.gate_process import GateOrder, ModelToMeasure
 from edge.update.releases import ChosenModel
 from edge.update.slots import ReleaseFiles

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from common.release import reasons
 from common.release.calibration import FrameBoxes
 from common.release.manifest import Gate
 from common.release_state import GateFigures
 from edge.detect.decode import overlaps
-from edge.update import reasons
 
 LEAST_IOU = 0.5
 """Two boxes are of one road user from here on, as in PASCAL VOC and mAP50."""

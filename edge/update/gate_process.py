@@ -21,13 +21,13 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from common.release import reasons
 from common.release.manifest import MOST_MANIFEST_BYTES
 from common.release_state import GateFigures
 from common.road_users import RoadUser
 from common.timing import Clock
 from common.wire import Code
 from edge.learn.background import ONE_THREAD, ends_with_us
-from edge.update import reasons
 
 log = structlog.get_logger(__name__)
 

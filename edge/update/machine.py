@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from common.release import reasons
 from common.release_state import GateFigures, SlotName, Step
-from edge.update import reasons
 from edge.update.record import PREPARING, CameraRate, Named, Record, SlotNote, Wish
 
 MOST_STARTS = 3

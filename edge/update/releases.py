@@ -9,10 +9,11 @@ import structlog
 
 from common.errors import ItsError
 from common.orders import DesiredConfiguration
+from common.release import reasons
 from common.release_state import ReleaseState, SlotName
 from common.timing import Clock
 from edge.detect.models import ModelFile, find_model
-from edge.update import machine, reasons
+from edge.update import machine
 from edge.update.book import Book
 from edge.update.record import PREPARING, Named, Record, Wish
 from edge.update.slots import Slots

@@ -16,11 +16,12 @@ from typing import Protocol
 import structlog
 
 from common.errors import NotFoundError, TrustError, UnreachableError
+from common.release import reasons
 from common.release.client import FetchedRelease, ReleaseSource, fetch_release
 from common.release_state import SlotName, Step
 from common.timing import Clock
 from edge.health import CameraHealth
-from edge.update import machine, reasons
+from edge.update import machine
 from edge.update.candidate import gate_order, unusable
 from edge.update.gate import verdict
 from edge.update.gate_process import GateOrder, Judged

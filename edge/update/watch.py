@@ -11,8 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from common.release import reasons
 from edge.health import CameraHealth, CameraState
-from edge.update import reasons
 from edge.update.record import CameraRate
 
 LEAST_RATE_SHARE = 0.5

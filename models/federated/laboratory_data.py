@@ -99,7 +99,7 @@ def collect(data: Path, folder: Path, *, start: Any, choice: DataChoice) -> Labo
         raise ConfigError(
             f"{data} holds {len(owned)} sets of {choice.clients} and {len(others)} others, "
             "expected at least two clients and one set of the server",
-            hint="name the family of the cameras with --cameras",
+            hint="give the folder above the families with --data, and the cameras' with --cameras",
         )
     teacher = _teacher(start, folder)
     scored = folder / f"scored-{choice.scored or 'all'}"

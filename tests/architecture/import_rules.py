@@ -124,6 +124,7 @@ PURE_MODULES: dict[str, tuple[str, ...]] = {
     "common.plates": (),
     "common.orders": (),
     "common.release.manifest": (),
+    "common.release.reasons": (),
     "common.release_state": (),
     "common.topics": (),
     "edge.measure": (),
@@ -135,7 +136,6 @@ PURE_MODULES: dict[str, tuple[str, ...]] = {
     "coordinator.security.threats.token_traces": (),
     "coordinator.security.threats.update_traces": (),
     "edge.update.machine": (),
-    "edge.update.reasons": (),
     "edge.update.record": (),
 }
 """Pure module or package → what it may import beyond the standard library's calm part."""

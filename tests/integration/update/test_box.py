@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from common.release import reasons
 from common.release_state import SlotName, Step
-from edge.update import reasons
 from edge.update.machine import MOST_STARTS
 from edge.update.record import PREPARING
 from tests.conftest import REPOSITORY

@@ -14,6 +14,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from common.release import reasons
 from common.release.calibration import calibration_bytes
 from common.release_state import GateFigures
 from common.road_users import ROAD_USERS
@@ -21,7 +22,6 @@ from common.timing import SystemClock
 from edge.container import edge_container
 from edge.counting.calibrating import calibrate
 from edge.detect.models import find_model
-from edge.update import reasons
 from edge.update.gate import verdict
 from edge.update.gate_process import GateOrder, GateProcess, Judged, ModelToMeasure
 from tests.fakes.white_cell_onnx import BUS, CAR, white_cell_calibration, write_white_cell_onnx

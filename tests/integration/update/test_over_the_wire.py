@@ -11,10 +11,10 @@ import pytest
 from common.encryption import sign_order
 from common.messages import HealthReport
 from common.orders import DesiredConfiguration
+from common.release import reasons
 from common.release_state import ReleaseState, SlotName, Step
 from common.wire import Kind
 from edge.enrol.identity import Identity
-from edge.update import reasons
 from tests.fakes.acknowledging_coordinator import AcknowledgingCoordinator
 from tests.fakes.enrolment_coordinator import enrolment_coordinator
 from tests.fakes.release_repository import serving, tiny_repository

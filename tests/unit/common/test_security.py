@@ -44,6 +44,7 @@ def test_scopes_narrow_and_never_widen() -> None:
         (Permission.USERS_MANAGE, {Role.ADMIN}),
         (Permission.AUDIT_READ, {Role.ADMIN, Role.AUDITOR}),
         (Permission.SECTIONS_EDIT, {Role.ADMIN, Role.TECHNICIAN}),
+        (Permission.MAINTENANCE_ANNOUNCE, {Role.ADMIN, Role.TECHNICIAN, Role.ANALYST}),
         (Permission.MODELS_APPROVE, {Role.ADMIN, Role.ML_ENGINEER}),
         (Permission.TRAFFIC_EXPORT, {Role.ADMIN, Role.ANALYST}),
         (Permission.ALERTS_MANAGE, {Role.ADMIN}),

@@ -17,6 +17,7 @@ from coordinator.dashboard.filters import (
     number,
     percent,
     signed_percent,
+    size,
     words,
 )
 
@@ -24,11 +25,27 @@ pytestmark = pytest.mark.unit
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("name", ["number", "percent", "signed_percent", "clock_time", "duration"])
+@pytest.mark.parametrize(
+    "name", ["number", "percent", "signed_percent", "size", "clock_time", "duration"]
+)
 def test_what_is_not_known_is_a_dash_and_never_a_zero(name: str) -> None:
     assert FILTERS[name](None) == "–"
     if name in ("number", "percent", "duration"):
         assert FILTERS[name](0).startswith("0")
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (724_000, "707.0 KiB"),
+     (1_468_006, "1.4 MiB")],
+)  # fmt: skip
+def test_bytes_are_told_in_a_unit_that_leaves_something_to_read(count: int, told: str) -> None:
+    assert size(count) == told
+
+
+def test_abbreviations_stay_in_capitals() -> None:
+    assert words("ml_engineer") == "ML engineer"
+    assert words("") == ""
 
 
 def test_thousands_are_told_apart() -> None:

@@ -151,7 +151,7 @@ def test_the_way_of_a_run_is_marked(state: RunState, marks: list[str]) -> None:
 
 
 def test_a_code_of_a_box_is_told_in_words_and_an_unknown_one_as_it_is() -> None:
-    assert release_reason("slow") == "a camera gave less than half the frames it gave before"
+    assert release_reason("slow") == "a camera gives less than half the frames it gave before"
     assert release_reason("brand_new") == "brand new"
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from common.release import reasons
 from common.release.calibration import FrameBoxes, frame_boxes
 from common.release.manifest import Gate
 from common.release_state import GateFigures
-from edge.update import reasons
 from edge.update.gate import f1, match_share, verdict
 
 pytestmark = pytest.mark.unit

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from common.release import reasons
 from common.release_state import GateFigures, SlotName, Step
-from edge.update import machine, reasons
+from edge.update import machine
 from edge.update.machine import MOST_ATTEMPTS, MOST_STARTS
 from edge.update.record import PREPARING, CameraRate, Named, Record, SlotNote, Wish
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from common.release import reasons
 from edge.health import CameraHealth, CameraState
-from edge.update import reasons
 from edge.update.record import CameraRate
 from edge.update.watch import Rates, Watch, WatchTimes
 
