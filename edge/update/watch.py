@@ -26,7 +26,6 @@ LEAST_SAMPLES = 3
 """Health reports a verdict needs: one alone may fall into a hiccup."""
 
 _KEPT_SAMPLES = 30
-_MOST_SETTLE_S = 60.0
 _SETTLE_SHARE = 0.25
 
 
@@ -74,14 +73,16 @@ class WatchTimes:
     Attributes:
         watch_s: From the first health report with it.
         settle_s: At the beginning, while cameras are opened again; nothing is judged then.
+        most_settle_s: So long a camera may take to come back, however short the watch.
     """
 
     watch_s: float
+    most_settle_s: float = 60.0
 
     @property
     def settle_s(self) -> float:
         """A quarter of the watch, but no more than a camera needs to come back."""
-        return min(_MOST_SETTLE_S, self.watch_s * _SETTLE_SHARE)
+        return min(self.most_settle_s, self.watch_s * _SETTLE_SHARE)
 
 
 class Watch:
@@ -95,6 +96,8 @@ class Watch:
         self._newest: Sequence[CameraHealth] = ()
         self._judged: dict[str, list[CameraHealth]] = defaultdict(list)
         self._reports = 0
+        self._is_settled = False
+        self._away = set(self._before)
 
     def note(self, cameras: Sequence[CameraHealth], *, at_s: float) -> None:
         """Called as often as one likes; a report counts once."""
@@ -103,7 +106,8 @@ class Watch:
         self._newest = cameras
         if self._began_s is None:
             self._began_s = at_s
-        if at_s - self._began_s < self._times.settle_s:
+        self._away -= {camera.camera_id for camera in cameras if _is_back(camera)}
+        if not self._settled(at_s - self._began_s):
             return
         self._reports += 1
         for camera in cameras:
@@ -128,6 +132,13 @@ class Watch:
             return False
         return at_s - self._began_s >= self._times.watch_s
 
+    def _settled(self, elapsed_s: float) -> bool:
+        """Whether judging may begin: a loaded box opens its cameras late."""
+        if not self._is_settled:
+            least_s = self._times.most_settle_s if self._away else self._times.settle_s
+            self._is_settled = elapsed_s >= least_s
+        return self._is_settled
+
     def _is_lost(self, camera: str) -> bool:
         """Nothing in the last third: it may come late, it must not go."""
         seen = self._judged[camera]
@@ -143,3 +154,7 @@ class Watch:
 def gives_numbers(camera: CameraHealth) -> bool:
     """Whether frames of this camera were measured since the last report."""
     return camera.state is CameraState.RUNNING and camera.fps > 0
+
+
+def _is_back(camera: CameraHealth) -> bool:
+    return camera.state is CameraState.FINISHED or gives_numbers(camera)

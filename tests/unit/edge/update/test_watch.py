@@ -23,9 +23,11 @@ def camera(
     return CameraHealth(camera_id=name, state=state, fps=fps, restarts=restarts)
 
 
-def watched(reports: list[CameraHealth], *, every_s: float = 10.0) -> tuple[str | None, bool]:
+def watched(
+    reports: list[CameraHealth], *, every_s: float = 10.0, times: WatchTimes = TIMES
+) -> tuple[str | None, bool]:
     """What a watch says after health reports in a row, and whether it is over."""
-    watch = Watch(BEFORE, TIMES)
+    watch = Watch(BEFORE, times)
     at_s = 0.0
     for each in reports:
         watch.note((each,), at_s=at_s)
@@ -66,6 +68,14 @@ def test_a_camera_that_came_late_is_not_lost() -> None:
     silent = camera(fps=0.0, state=CameraState.NO_FRAMES)
 
     assert watched([silent] * 7 + [camera()] * 6) == (None, True)
+
+
+def test_a_short_watch_waits_for_cameras_on_a_loaded_box() -> None:
+    silent, short = camera(fps=0.0, state=CameraState.NO_FRAMES), WatchTimes(watch_s=8)
+
+    assert watched([silent] * 15 + [camera()] * 3, every_s=1.0, times=short) == (None, True)
+    assert watched([silent] * 60, every_s=1.0, times=short) == (None, False)
+    assert watched([silent] * 63, every_s=1.0, times=short) == (reasons.CAMERA_LOST, True)
 
 
 def test_a_camera_that_the_box_does_not_tell_of_any_more_is_lost() -> None:
