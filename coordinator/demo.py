@@ -18,12 +18,12 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from common.free_ports import free_ports
 from coordinator.demo_counting import SiteResult, result_of
 from coordinator.demo_delivery import DemoDelivery
 from coordinator.demo_people import DemoPerson
 from coordinator.demo_processes import (
     Process,
-    free_ports,
     run_command,
     running,
     running_all,

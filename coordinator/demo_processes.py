@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,15 +19,6 @@ Process = subprocess.Popen[bytes]
 _READY_WITHIN_S = 60.0
 _STOPPED_WITHIN_S = 40.0
 _LOOK_EVERY_S = 0.3
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody uses at this moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def run_command(*arguments: str) -> str:

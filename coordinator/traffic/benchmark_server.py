@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from common.errors import ConfigError, UnreachableError
+from common.free_ports import free_port
 from coordinator.database import Database
 
 DEFAULT_BINARIES = Path("/usr/lib/postgresql/15/bin")
@@ -65,9 +65,7 @@ def benchmark_server(folder: Path, *, binaries: Path, keep: bool) -> Iterator[st
         if account is not None:
             shutil.chown(data, account)
         _initialise(binaries, data, account)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     settings = {**_SETTINGS, "port": str(port), "unix_socket_directories": str(data)}
     process = subprocess.Popen(  # noqa: S603 - the operator named the folder
         [binaries / "postgres", "-D", data, *(f"-c{k}={v}" for k, v in settings.items())],

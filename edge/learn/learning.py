@@ -16,6 +16,7 @@ from common.flower_processes import (
     supernode_command,
     trusted_entities,
 )
+from common.free_ports import free_port
 from common.messages import LearningState
 from common.private_files import make_private_folder, write_private
 from common.sample_files import LEARN_KEY_FILE, SAMPLES_FOLDER, SampleVault
@@ -33,7 +34,7 @@ from edge.learn.sampler import Chosen, Sampler
 from edge.learn.selection import Quotas, Reason
 from edge.learn.sensors import Sensors
 from edge.learn.settings import LearnSettings
-from edge.learn.supernode import NodeOrder, SuperNode, free_port
+from edge.learn.supernode import NodeOrder, SuperNode
 from edge.learn.watching import ReadinessWatch
 
 TRUSTED_FILE = "trusted.json"

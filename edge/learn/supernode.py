@@ -12,7 +12,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess  # nosec B404
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -179,9 +178,3 @@ def _pass_on(process: subprocess.Popen[bytes]) -> None:
             line = _COLOUR.sub("", raw.decode("utf-8", errors="replace")).strip()
             if line:
                 log.info("supernode_said", line=line[:_MOST_LINE])
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

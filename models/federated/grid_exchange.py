@@ -70,11 +70,29 @@ class _Asked:
         waiting: Device → order that could not be sent yet.
         pending: Flower's message id → order and the node that has it.
         times: Device → how often it was asked.
+        answers: Replies that came.
     """
 
     waiting: dict[str, TrainingOrder]
     pending: dict[str, tuple[TrainingOrder, int]] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long devices that are offline are waited for.
+
+    Attributes:
+        offline_s: So long, and no longer once all others have answered.
+        quorum: With fewer answers than this, until the deadline of the round.
+    """
+
+    offline_s: float = 60.0
+    quorum: int = 1
+
+
+_USUAL_PATIENCE = Patience()
 
 
 class GridExchange:
@@ -85,7 +103,7 @@ class GridExchange:
         grid: Grid,
         nodes: Callable[[], Mapping[int, str]],
         *,
-        patience_s: float = 60.0,
+        patience: Patience = _USUAL_PATIENCE,
         poll_s: float = POLL_S,
         clock: Clock | None = None,
     ) -> None:
@@ -94,14 +112,13 @@ class GridExchange:
         Args:
             grid: Of the ServerApp.
             nodes: Node id → device, read anew while a round goes on.
-            patience_s: Devices that are offline are waited for so long, and no longer once all
-                others have answered.
+            patience: With devices that are offline.
             poll_s: Pause between two looks.
             clock: For deadlines.
         """
         self._grid = grid
         self._nodes = nodes
-        self._patience_s = patience_s
+        self._patience = patience
         self._poll_s = poll_s
         self._clock = clock or SystemClock()
 
@@ -114,7 +131,7 @@ class GridExchange:
         pause = threading.Event()
         while asked.waiting or asked.pending:
             passed_s = self._clock.monotonic_s() - began_s
-            is_over = passed_s >= deadline_s or (not asked.pending and passed_s >= self._patience_s)
+            is_over = passed_s >= deadline_s or self._is_enough(asked, passed_s)
             if asked.waiting and not is_over:
                 self._send(asked, weights, ttl_s=deadline_s - passed_s)
             # Also after the deadline, once: the SuperLink may have been away until now.
@@ -125,6 +142,11 @@ class GridExchange:
         late = sorted(order.device for order, _ in asked.pending.values())
         if late or asked.waiting:
             log.warning("devices_missing", late=late, offline=sorted(asked.waiting))
+
+    def _is_enough(self, asked: _Asked, passed_s: float) -> bool:
+        """Whether nobody who is offline is worth waiting for."""
+        is_quorate = asked.answers >= self._patience.quorum
+        return is_quorate and not asked.pending and passed_s >= self._patience.offline_s
 
     def _send(self, asked: _Asked, weights: bytes, *, ttl_s: float) -> None:
         """Push to every waiting device that has a node online."""
@@ -160,6 +182,7 @@ class GridExchange:
                     asked.waiting[order.device] = order
                     log.info("device_lost", device=order.device, round=order.number)
                     continue
+                asked.answers += 1
                 yield reply
 
 

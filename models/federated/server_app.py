@@ -19,7 +19,7 @@ from flwr.serverapp import Grid, ServerApp
 from common.errors import ConfigError
 from common.flower_processes import RUN_KEY, RUNS_VARIABLE
 from common.ids import SLUG_PATTERN
-from models.federated.grid_exchange import GridExchange, read_nodes
+from models.federated.grid_exchange import GridExchange, Patience, read_nodes
 from models.federated.installed_trainers import bench_for
 from models.federated.round_files import read_plan
 from models.federated.round_loop import run_rounds
@@ -42,7 +42,7 @@ def main(grid: Grid, context: Context) -> None:
     exchange = GridExchange(
         grid,
         partial(read_nodes, folder),
-        patience_s=min(60.0, plan.deadline_s / 2),
+        patience=Patience(offline_s=min(60.0, plan.deadline_s / 2), quorum=plan.quorum),
     )
     secure = SecureGrid(grid, context, partial(read_nodes, folder))
     status = run_rounds(exchange, folder, bench=bench_for(plan, folder), secure=secure)

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from common.free_ports import free_port
 from common.geometry import Direction
 from common.timing import SystemClock
 from coordinator.fleet.authority import Authority
@@ -26,7 +27,6 @@ from tests.canary.recording_proxy import RecordingProxy
 from tests.chaos.kept_running import KeptRunning, run_once
 from tests.chaos.town import Store, Town, TownBox, TownSettings
 from tests.fakes.canary import Canary
-from tests.fakes.mosquitto_broker import free_port
 
 CAMERAS = {"quiet": "statistics", "open": "operational"}
 NOTABLE_COUNT = 7919

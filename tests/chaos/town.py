@@ -23,11 +23,12 @@ from typing import Any, Literal, Self
 
 import yaml
 
+from common.free_ports import free_port
 from coordinator.database import Database
 from tests.chaos.cutting_proxy import CuttingProxy
 from tests.chaos.kept_running import KeptRunning, run_once
 from tests.chaos.made_up_traffic import APPROACH, CROSSWALK, FLOW, LINES
-from tests.fakes.mosquitto_broker import USER, MosquittoBroker, free_port, new_folder
+from tests.fakes.mosquitto_broker import USER, MosquittoBroker, new_folder
 from tests.fakes.postgres_server import PostgresServer, find_binaries
 
 Store = Literal["postgresql", "sqlite"]

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from rich.console import Console
 
+from common.free_ports import free_ports
 from coordinator.demo_delivery import DemoDelivery
 from coordinator.demo_people import DemoPerson
-from coordinator.demo_processes import free_ports, running, wait_until_ready
+from coordinator.demo_processes import running, wait_until_ready
 from coordinator.demo_release import DemoReleases
 from tests.fakes.sealed_candidate import sealed_candidate
 

@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser
 
+from common.free_ports import free_ports
 from common.rounds import RunState
 from coordinator.database import Database
-from coordinator.demo_processes import free_ports
 from coordinator.schema import migrate
 from tests.fakes.browser import (
     CHROMIUM,

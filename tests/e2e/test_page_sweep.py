@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from coordinator.demo_processes import free_ports
+from common.free_ports import free_ports
 from tests.fakes.browser import (
     CHROMIUM,
     DESKTOP,

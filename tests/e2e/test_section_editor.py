@@ -25,11 +25,11 @@ import pytest
 import yaml
 from sqlalchemy import text
 
+from common.free_ports import free_ports
 from common.security import Role
 from common.timing import SystemClock
 from coordinator.database import Database
 from coordinator.demo_processes import (
-    free_ports,
     run_command,
     running,
     wait_until_ready,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from common.free_ports import free_port
 from common.plates import PlateOutcome
 from common.security import Role
 from common.timing import SystemClock
@@ -23,7 +24,6 @@ from edge.anonymise.plate_pictures import to_webp
 from tests.fakes.browser import DESKTOP, PHONE, WatchedPage, axe_findings, browser, watched_page
 from tests.fakes.dashboard import dashboard_app, served
 from tests.fakes.drawn_site import BASE, TENANT, DrawnSite
-from tests.fakes.mosquitto_broker import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from common.certificates import Revoked, device_certificate
+from common.free_ports import free_port
 from common.private_files import make_private_folder, write_private
 from common.timing import SystemClock
 from coordinator.broker.brief_client import BrokerLogin
 from coordinator.broker.embedded import EmbeddedBroker, EmbeddedSettings
 from coordinator.broker.mosquitto import REVOKED, MosquittoSettings, write_mosquitto
 from coordinator.fleet.authority import Authority
-from tests.fakes.mosquitto_broker import MosquittoBroker, free_port, new_folder
+from tests.fakes.mosquitto_broker import MosquittoBroker, new_folder
 
 
 class RunningBroker(Protocol):

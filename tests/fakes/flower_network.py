@@ -35,13 +35,13 @@ from common.flower_processes import (
     trusted_entities,
     unregister_node_command,
 )
+from common.free_ports import free_port
 from common.keys import SigningKey
 from models.federated.bundle import build_bundle
 from models.federated.bundle_signing import sign_bundle
 from models.federated.hub_service import Hub
 from tests.fakes.flower_trust import new_link_place, new_node_key
 from tests.fakes.killable_processes import WAIT_S, KillableProcesses
-from tests.fakes.mosquitto_broker import free_port
 
 _FAST = {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2"}
 

@@ -12,7 +12,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -21,6 +20,8 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+
+from common.free_ports import free_port
 
 USER = "mosquitto"
 PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -34,13 +35,6 @@ def require_mosquitto() -> None:
         if os.environ.get("ITS_REQUIRE_SYSTEM"):
             pytest.fail(missing)
         pytest.skip(missing)
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def new_folder() -> Path:

@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from common.free_ports import free_port
 
 USER = "its"
 _PATIENCE_S = 30.0
@@ -39,7 +40,7 @@ class PostgresServer:
         self._data = self.folder / "data"
         self._log = self.folder / "log.txt"
         self._numbers = count(1)
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         if self._account is not None:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
@@ -165,10 +166,3 @@ def _account() -> pwd.struct_passwd | None:
         except KeyError:
             continue
     raise RuntimeError("no account postgres or nobody to run PostgreSQL as")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,13 +18,14 @@ import pytest
 import yaml
 from sqlmodel import col, select
 
+from common.free_ports import free_ports
 from common.messages import HealthReport, LearningState
 from common.release_state import ReleaseState, SlotName, Step
 from common.wire import ClockState
 from coordinator.config import CoordinatorConfig
 from coordinator.container import CoordinatorContainer, coordinator_container
 from coordinator.data_folder import make_data_folder
-from coordinator.demo_processes import free_ports, running, wait_until_ready
+from coordinator.demo_processes import running, wait_until_ready
 from coordinator.fleet.tables import DeviceRow, HealthRow
 from coordinator.schema import migrate
 from coordinator.setting_up import set_up

@@ -16,9 +16,10 @@ from typing import Any, Literal, Self
 
 import yaml
 
+from common.free_ports import free_port
 from coordinator.config import load_config
 from coordinator.container import CoordinatorContainer, coordinator_container
-from tests.fakes.mosquitto_broker import PROGRAM, USER, free_port, hand_over, new_folder
+from tests.fakes.mosquitto_broker import PROGRAM, USER, hand_over, new_folder
 from tests.fakes.postgres_server import PostgresServer, find_binaries
 
 Store = Literal["postgresql", "sqlite"]

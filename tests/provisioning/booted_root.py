@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.demo_processes import free_ports
+from common.free_ports import free_ports
 
 SUITE = "bookworm"
 PACKAGES = (

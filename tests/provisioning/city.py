@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from coordinator.demo_processes import free_ports, run_command
+from common.free_ports import free_ports
+from coordinator.demo_processes import run_command
 from tests.conftest import REPOSITORY
 from tests.provisioning.booted_root import BootedRoot, base_root, booted_root
 from tests.provisioning.wheels import training_wheels, wheelhouse

@@ -49,7 +49,7 @@ def play_story(city: City, tell: Tell) -> None:
     took_s = wait_until(
         "counts at the coordinator", lambda: minutes_counted(city) > 0, within_s=_COUNTED_WITHIN_S
     )
-    tell(f"{device['device']} of {SITE} is enrolled; its counts were there {took_s:.0f} s later")
+    tell(f"{device['id']} of {SITE} is enrolled; its counts were there {took_s:.0f} s later")
     _broker(city, tell, device["id"])
     _freeze(city, tell)
     if city.with_rounds:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from playwright.sync_api import Browser, Page
 
-from coordinator.demo_processes import free_ports
+from common.free_ports import free_ports
 from tests.fakes.browser import DESKTOP, PHONE, browser, watched_page
 from tests.fakes.dashboard import served
 from tests.fakes.people import PASSWORD

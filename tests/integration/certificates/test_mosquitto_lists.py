@@ -23,7 +23,8 @@ from common.certificates import (
     tls_key_from_pem,
     tls_key_to_pem,
 )
-from tests.fakes.mosquitto_broker import MosquittoBroker, free_port, new_folder, require_mosquitto
+from common.free_ports import free_port
+from tests.fakes.mosquitto_broker import MosquittoBroker, new_folder, require_mosquitto
 from tests.unit.common.small_authority import (
     DAY,
     NOW,

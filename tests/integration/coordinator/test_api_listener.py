@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from common.errors import ConfigError
+from common.free_ports import free_port
 from coordinator.config import CoordinatorConfig
 from coordinator.container import coordinator_container
 from coordinator.http_server import HttpAddress, HttpServer
 from coordinator.setting_up import set_up
-from tests.fakes.mosquitto_broker import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from common.free_ports import free_port
 from common.security import Role
 from coordinator.config import load_config
 from coordinator.container import coordinator_container
-from tests.fakes.mosquitto_broker import free_port
 from tests.fakes.signed_in import program
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -19,6 +19,7 @@ import yaml
 
 from common.certificates import issue_server
 from common.encryption import sign_order
+from common.free_ports import free_port
 from common.messages import BinReport, HealthReport, SectionLayout, SiteReport
 from common.orders import DesiredCamera, DesiredConfiguration
 from common.site import Use
@@ -31,7 +32,7 @@ from edge.simulate.source_uri import parse_source
 from tests.conftest import REPOSITORY
 from tests.fakes.acknowledging_coordinator import AcknowledgingCoordinator
 from tests.fakes.enrolment_coordinator import EnrolmentCoordinator, enrolment_coordinator
-from tests.fakes.mosquitto_broker import MosquittoBroker, free_port, plain_folder
+from tests.fakes.mosquitto_broker import MosquittoBroker, plain_folder
 from tests.fakes.sending_box import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -30,6 +30,7 @@ from common.flower_processes import (
     supernode_command,
     trusted_entities,
 )
+from common.free_ports import free_port
 from common.private_files import write_private
 from common.rounds import RunState
 from coordinator.config import CoordinatorConfig, FederationSettings
@@ -49,7 +50,6 @@ from models.federated.hub_service import Hub
 from tests.conftest import REPOSITORY
 from tests.fakes.federated_fleet import enrol_box, synthetic_parent
 from tests.fakes.flower_trainer import GATE, fill_learn_folder, package_with_trainer, samples_at
-from tests.fakes.mosquitto_broker import free_port
 from tests.integration.federation.conftest import state_of, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.ml, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigError
+from common.free_ports import free_port
 from coordinator.config import LearningListenerSettings
 from coordinator.container import CoordinatorContainer
 from coordinator.federation.proxy import LINK_HOST, LINK_NAME, ProxySettings, nginx_conf
-from tests.fakes.mosquitto_broker import free_port
 from tests.fakes.nginx_proxy import require_nginx, running_nginx
 from tests.integration.federation.conftest import wait_until
 

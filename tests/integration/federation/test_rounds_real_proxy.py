@@ -18,9 +18,9 @@ from common.flower_processes import (
     run_command,
     supernode_command,
 )
+from common.free_ports import free_port
 from coordinator.federation.proxy import ProxySettings, nginx_conf
 from tests.fakes.flower_network import FlowerNetwork, Node
-from tests.fakes.mosquitto_broker import free_port
 from tests.fakes.nginx_proxy import require_nginx, running_nginx
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import yaml
 
+from common.free_ports import free_port
 from common.rounds import RunState
 from common.security import Role
 from coordinator.container import CoordinatorContainer
 from coordinator.federation.views import RunWish
 from tests.conftest import REPOSITORY
-from tests.fakes.mosquitto_broker import free_port
 from tests.fakes.signed_in import program
 from tests.integration.federation.conftest import state_of, wait_until
 
@@ -130,6 +130,7 @@ def test_a_coordinator_that_is_stopped_ends_its_bench_and_goes_on_later(
 
     coordinator.start()
     wait_until("inside round 2", (gate / "at-inside-2").exists)
+    wait_until("round 1 is taken in", lambda: container.training().show("first").round == 1)
     status = coordinator.stop()
     state = container.training().show("first")
     (gate / "hold-inside-2").unlink()

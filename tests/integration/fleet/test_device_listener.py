@@ -11,13 +11,13 @@ import pytest
 
 from common.chain_checks import read_crls
 from common.enrolment import ENROLMENT_PATH, RENEWAL_PATH, TRUST_PATH, EnrolmentAnswer
+from common.free_ports import free_port
 from coordinator.app import create_app, create_device_app
 from coordinator.container import CoordinatorContainer
 from coordinator.http_server import HttpAddress, HttpServer
 from tests.fakes.asgi_client import ask
 from tests.fakes.enrolled_box import Box
 from tests.fakes.lets_in import lets_in
-from tests.fakes.mosquitto_broker import free_port
 
 pytestmark = pytest.mark.integration
 

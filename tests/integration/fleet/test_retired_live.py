@@ -12,12 +12,13 @@ import aiomqtt
 import pytest
 
 from common.errors import UnreachableError
+from common.free_ports import free_port
 from coordinator.broker.brief_client import BriefClient, BrokerLogin
 from coordinator.config import BrokerSettings, CoordinatorConfig
 from coordinator.container import CoordinatorContainer, coordinator_container
 from coordinator.setting_up import set_up
 from tests.fakes.enrolled_box import Box
-from tests.fakes.mosquitto_broker import USER, MosquittoBroker, free_port, new_folder
+from tests.fakes.mosquitto_broker import USER, MosquittoBroker, new_folder
 
 pytestmark = pytest.mark.integration
 WAIT_S = 15.0

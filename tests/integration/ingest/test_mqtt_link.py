@@ -14,6 +14,7 @@ from aiomqtt import Client, MqttError
 
 from common.encryption import SigningKey, read_order
 from common.errors import UnreachableError
+from common.free_ports import free_port
 from common.orders import Acknowledgement
 from common.topics import Way, every_device, one_device
 from coordinator.database import Database
@@ -27,7 +28,7 @@ from coordinator.ingest.worker import IngestWorker, WorkerParts
 from coordinator.schema import migrate
 from tests.fakes.boxes import MANAGER, NOW, FakeKeys, box, enrol
 from tests.fakes.clocks import StandingClock
-from tests.fakes.mosquitto_broker import MosquittoBroker, free_port, plain_folder
+from tests.fakes.mosquitto_broker import MosquittoBroker, plain_folder
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from common.errors import ConfigError
 from common.rounds import BatchNorm, LocalTraining, Packing
 from models.federated.client_app import content_of, order_in
 from models.federated.collecting import Reply
-from models.federated.grid_exchange import GridExchange, read_nodes
+from models.federated.grid_exchange import GridExchange, Patience, read_nodes
 from models.federated.orders import Refusal, TrainingAnswer, TrainingOrder, Travelling
 from tests.fakes.flower_grid import FakeGrid, RushingClock
 
@@ -54,7 +54,11 @@ def silent(_: Message) -> None:
 
 def asked(grid: FakeGrid, *, deadline_s: float = 20, patience_s: float = 5) -> dict[str, Reply]:
     exchange = GridExchange(
-        grid, lambda: NODES, patience_s=patience_s, clock=RushingClock(), poll_s=0.0
+        grid,
+        lambda: NODES,
+        patience=Patience(offline_s=patience_s),
+        clock=RushingClock(),
+        poll_s=0.0,
     )
     orders = [order(device) for device in NODES.values()]
     return {reply.device: reply for reply in exchange.ask(orders, b"1234", deadline_s=deadline_s)}
@@ -102,13 +106,30 @@ def test_a_device_that_stays_offline_is_waited_for_no_longer_than_patience() -> 
     grid = FakeGrid({101: update_of, 102: update_of})
     grid.online.remove(102)
     clock = RushingClock()
-    exchange = GridExchange(grid, lambda: NODES, patience_s=5, clock=clock, poll_s=0.0)
+    exchange = GridExchange(
+        grid, lambda: NODES, patience=Patience(offline_s=5), clock=clock, poll_s=0.0
+    )
     orders = [order(device) for device in NODES.values()]
 
     replies = list(exchange.ask(orders, b"", deadline_s=1000))
 
     assert [reply.device for reply in replies] == ["box-1"]
     assert clock.monotonic_s() < 20
+
+
+@pytest.mark.parametrize(("quorum", "waited_s"), [(1, 5), (2, 1000)])
+def test_below_the_quorum_patience_ends_at_the_deadline(quorum: int, waited_s: float) -> None:
+    grid = FakeGrid({101: update_of, 102: update_of})
+    grid.online.remove(102)
+    clock = RushingClock()
+    patience = Patience(offline_s=5, quorum=quorum)
+    exchange = GridExchange(grid, lambda: NODES, patience=patience, clock=clock, poll_s=0.0)
+    orders = [order(device) for device in NODES.values()]
+
+    replies = list(exchange.ask(orders, b"", deadline_s=1000))
+
+    assert [reply.device for reply in replies] == ["box-1"]
+    assert waited_s <= clock.monotonic_s() < waited_s + 20
 
 
 def test_a_device_that_comes_online_during_the_round_is_asked_then() -> None:
