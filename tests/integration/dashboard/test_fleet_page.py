@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from common.enrolment import EnrolmentToken
 from common.messages import CameraState
+from common.release.reasons import IN_WORDS, LOW_F1
 from common.security import Role
 from coordinator.database import Database
 from coordinator.fleet.states import DeviceState
@@ -99,7 +100,7 @@ def test_one_box_tells_everything(fleet: OpsFleet, pages: PageClient) -> None:
 
     text = pages.get(f"/fleet/{boxes['troubled']}").text
 
-    for words in ("No frames", "9.7", "too few road users of the calibration pictures are found",
+    for words in ("No frames", "9.7", IN_WORDS[LOW_F1],
                   "F1 64.2", "18 samples", "temperature, window", "Refused v1",
                   "7 d 0 h"):  # fmt: skip
         assert words in text, words

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from common.release.reasons import IN_WORDS, LOW_F1
 from common.release_state import Step
 from common.security import Role
 from coordinator.config import CoordinatorConfig
@@ -166,11 +167,11 @@ def test_what_a_box_refused_is_told_in_words(city: ModelCity, visitor: Visitor) 
     ).headers["location"].partition("?")[0]  # fmt: skip
     city.tick()
 
-    city.say(device, step=Step.REFUSED, wanted=version, reason="low_f1")
+    city.say(device, step=Step.REFUSED, wanted=version, reason=LOW_F1)
     city.tick()
 
     shown = pages.get(page).text
-    assert "too few road users of the calibration pictures are found" in shown
+    assert IN_WORDS[LOW_F1] in shown
     assert "Halted" in shown
 
 
