@@ -172,6 +172,10 @@ class ScreeningSettings(Message):
             it has mean 0 and standard deviation 1/sqrt(8009) = 0.011, so -0.05 is 4.5 of them,
             three in a million by chance. Honest clients were measured at 0.06 to 0.35 against
             nine others, sign-flipped ones at -0.06 to -0.25.
+        pictures: Of the anchor's data, on which each update is asked for classes; 0 asks none.
+        most_confused: Nats by which its cross entropy of the classes may rise above that of the
+            round's median; ln 2 means that the right class became half as likely. Honest clients
+            were measured at -0.2 to 0.3, those with swapped labels at 2.0 to 2.7.
     """
 
     is_on: bool = True
@@ -179,6 +183,8 @@ class ScreeningSettings(Message):
     refuse_factor: Annotated[float, Field(gt=0, le=1e6)] = 10.0
     most_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     least_cosine: Annotated[float, Field(ge=-1, le=1)] = -0.05
+    pictures: Annotated[int, Field(ge=0, le=1000)] = 48
+    most_confused: Annotated[float, Field(gt=0, le=100)] = 0.7
 
 
 class UpdatePrivacy(Message):
@@ -249,6 +255,8 @@ class ClientOutcome(Message):
         weight: Share of the round, 0 when it was not taken.
         norm: Length of its delta as it arrived, None when there was none to measure.
         reasons: Codes such as ``not_finite``, ``too_long``, ``against_the_others``.
+        class_rise: Nats by which it mixes up the server's road users more than the base did,
+            None when it was not asked.
     """
 
     device: Slug
@@ -259,6 +267,7 @@ class ClientOutcome(Message):
     claimed_samples: Annotated[int, Field(ge=0)] = 0
     norm: float | None = None
     cosine: float | None = None
+    class_rise: float | None = None
     sent_bytes: Annotated[int, Field(ge=0)] = 0
     train_s: Annotated[float, Field(ge=0)] = 0.0
     loss: float | None = None

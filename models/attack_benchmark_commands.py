@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from common.rounds import Strategy
+from common.rounds import ScreeningSettings, Strategy
 from models.catalogue import START_NAME
 
 if TYPE_CHECKING:
     from models.federated.attack_problem import AttackProblem
     from models.federated.attack_report import Row
+    from models.federated.verdicts import ClassRise
 
 DataOption = Annotated[
     Path, typer.Option(help="Folder above a few labelled cameras (YOLO layout, data.yaml each).")
@@ -23,6 +24,13 @@ OutOption = Annotated[
     Path, typer.Option(help="Keeps updates and scores; the same folder goes on where it was.")
 ]
 ModelOption = Annotated[str, typer.Option(help="Start weights: a .pt file or an Ultralytics name.")]
+ServerOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder above the server's labelled sets, none of them a client's: screening asks "
+        "every update about 48 of their pictures. Without it nothing is asked."
+    ),
+]
 _MEASURED = (Strategy.FEDAVG, Strategy.FEDADAM, Strategy.FEDMEDIAN, Strategy.TRIMMED_MEAN)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -31,6 +39,7 @@ def attacks(
     data: DataOption,
     out: OutOption = Path("runs/attacks"),
     model: ModelOption = START_NAME,
+    server: ServerOption = None,
     strategy: Annotated[
         list[Strategy] | None, typer.Option(help="Only these; all of the table unless given.")
     ] = None,
@@ -51,7 +60,8 @@ def attacks(
     from models.federated.attack_table import STRATEGIES, AttackTable
 
     until_s = time.monotonic() + 60 * minutes
-    wanted = AttackTable(problem, out).rows(
+    table_of = AttackTable(problem, out, class_rise=_class_rise(problem, server))
+    wanted = table_of.rows(
         strategies=tuple(strategy or STRATEGIES), most_attackers=attackers, report=_Report()
     )
     rows: list[Row] = []
@@ -109,6 +119,21 @@ def _problem(data: Path, out: Path, model: str) -> AttackProblem:
     from models.federated.attack_problem import build_problem
 
     return build_problem(data, out, model=model, report=_Report())
+
+
+def _class_rise(problem: AttackProblem, server: Path | None) -> ClassRise | None:
+    if server is None:
+        return None
+    from models.federated.class_probe import ClassProbe, ProbePictures, rise_over
+
+    settings = problem.settings
+    pictures = ProbePictures(
+        data=server,
+        count=ScreeningSettings().pictures,
+        seed=settings.seed,
+        side_px=settings.image_px,
+    )
+    return rise_over(ClassProbe(problem.parent, problem.layout, pictures), problem.base)
 
 
 class _Report:

@@ -49,6 +49,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "too_long_for_parent": "longer than any step away from the parent may be",
         "one_layer": "changes almost nothing but one layer",
         "against_the_others": "points against the others",
+        "confuses_classes": "mixes up road users on the server's own pictures",
     }
 )
 """Code of the screening → what it means; others are shown as they are written."""

@@ -69,6 +69,7 @@ class ClientRoundRow(SQLModel, table=True):
     claimed_samples: int = Field(sa_type=BigInteger)
     norm: float | None = None
     cosine: float | None = None
+    class_rise: float | None = None
     sent_bytes: int = Field(sa_type=BigInteger)
     train_s: float
     loss: float | None = None

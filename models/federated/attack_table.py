@@ -36,7 +36,7 @@ from models.federated.round_scores import score_vector
 from models.federated.screening import screen
 from models.federated.server_optimiser import ServerState, is_adaptive, step
 from models.federated.spool import UpdatesInMemory
-from models.federated.verdicts import Arrived, Judged, RoundFacts
+from models.federated.verdicts import Arrived, ClassRise, Judged, RoundFacts
 
 STRATEGIES = (
     Strategy.FEDAVG,
@@ -74,7 +74,12 @@ class AttackTable:
     """Rows of one problem, worked out one after another."""
 
     def __init__(
-        self, problem: AttackProblem, memory: Path, *, score: Scorer | None = None
+        self,
+        problem: AttackProblem,
+        memory: Path,
+        *,
+        score: Scorer | None = None,
+        class_rise: ClassRise | None = None,
     ) -> None:
         """Nothing is worked out yet.
 
@@ -82,12 +87,14 @@ class AttackTable:
             problem: Clients and their updates.
             memory: Folder for scores.
             score: Scores weights; the held-out images of the problem unless given.
+            class_rise: Asks updates about the server's pictures, where it has some.
         """
         self._problem = problem
         self._score = score or (lambda vector: score_held_out(problem, vector))
         self._kept = KeptScores(memory / f"scores-{problem.key}.json")
         self._state = _state_after_round_1(problem)
         self._last: tuple[tuple[Attack, int, bool], _Round] | None = None
+        self._class_rise = _remembered(class_rise) if class_rise else None
 
     def rows(
         self,
@@ -217,7 +224,12 @@ class AttackTable:
             known_samples=problem.samples,
             usual_norm=float(np.median(norms)),
         )
-        return screen(arrived, facts=facts, settings=ScreeningSettings(is_on=is_screened))
+        return screen(
+            arrived,
+            facts=facts,
+            settings=ScreeningSettings(is_on=is_screened),
+            class_rise=self._class_rise,
+        )
 
     def _plan(self, strategy: Strategy, *, is_screened: bool) -> RunPlan:
         clients = sorted(self._problem.samples.items())
@@ -275,6 +287,19 @@ def _state_after_round_1(problem: AttackProblem) -> dict[Strategy, ServerState]:
         )[1]
         for strategy in (Strategy.FEDADAM, Strategy.FEDYOGI)
     }
+
+
+def _remembered(class_rise: ClassRise) -> ClassRise:
+    """The same, asked once of equal deltas: honest ones come back in every row."""
+    known: dict[str, float] = {}
+
+    def asked(delta: F32) -> float:
+        digest = _digest(delta)
+        if digest not in known:
+            known[digest] = class_rise(delta)
+        return known[digest]
+
+    return asked
 
 
 def _copy(values: F32 | None) -> F32 | None:

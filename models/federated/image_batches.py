@@ -125,6 +125,16 @@ def picture_size(sample: Sample) -> tuple[int, int]:
     return height, width
 
 
+def fitted(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """The picture with its longer side at ``side_px``, shape (h, w, 3)."""
+    height, width = picture.shape[:2]
+    ratio = side_px / max(height, width)
+    if ratio == 1:
+        return picture
+    size = (min(side_px, max(1, round(width * ratio))), min(side_px, max(1, round(height * ratio))))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
 def _view(sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> View:
     height, width = size
     if width < WIDE * height:
@@ -152,7 +162,7 @@ def _memory_dataset(recipe: Recipe) -> Any:
         def load_image(self, i: int, *_: Any, **__: Any) -> Any:
             if self.ims[i] is None:
                 picture = self.views[i].picture()
-                small = _fitted(picture, self.imgsz)
+                small = fitted(picture, self.imgsz)
                 self.ims[i], self.im_hw0[i] = small, picture.shape[:2]
                 self.im_hw[i] = small.shape[:2]
                 # mosaics are made of the pictures in this buffer
@@ -176,15 +186,6 @@ def _label(name: str, view: View) -> dict[str, Any]:
         "normalized": True,
         "bbox_format": "xywh",
     }
-
-
-def _fitted(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    ratio = side_px / max(height, width)
-    if ratio == 1:
-        return picture
-    size = (min(side_px, max(1, round(width * ratio))), min(side_px, max(1, round(height * ratio))))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def _corners_px(region: Region, width: int, height: int) -> tuple[int, int, int, int]:

@@ -14,6 +14,7 @@ from models.federated.round_orders import facts_of, orders_of
 from models.federated.screening import screen
 from models.federated.secure_round import SUM, SecureExchange, secure_judged, secure_outcomes
 from models.federated.spool import Updates, UpdatesInMemory, UpdateSpool
+from models.federated.trainers import Bench
 from models.federated.verdicts import Judged, known_samples
 
 
@@ -51,8 +52,14 @@ class Gathered:
     digest: str = ""
 
 
-def gather(asking: Asking, exchange: Exchange, spool: UpdateSpool) -> Gathered:
+def gather(asking: Asking, exchange: Exchange, spool: UpdateSpool, bench: Bench) -> Gathered:
     """Ask every device, keep what comes on disk, and judge it.
+
+    Args:
+        asking: What a round asks.
+        exchange: Reaches the devices.
+        spool: Of this round, empty.
+        bench: Has the pictures that updates are asked about.
 
     Raises:
         ItsError: Nobody can be reached.
@@ -65,6 +72,7 @@ def gather(asking: Asking, exchange: Exchange, spool: UpdateSpool) -> Gathered:
         arrivals(collected, spool),
         facts=facts_of(plan, number, sent, asking.layout, asking.before),
         settings=plan.screening,
+        class_rise=bench.class_rise(sent.values) if plan.screening.is_on else None,
     )
     return Gathered(
         clients=outcomes(plan, collected, judged),

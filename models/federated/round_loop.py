@@ -193,7 +193,7 @@ class RoundLoop:
         )
         if self._plan.is_secure_sum and self._secure is not None:
             return gather_secure(asking, self._secure)
-        return gather(asking, self._exchange, spool)
+        return gather(asking, self._exchange, spool, self._bench)
 
     def _spend(self, number: int) -> float | None:
         """What all rounds up to this one cost; refuses before anything of it is published."""

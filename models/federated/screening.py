@@ -3,8 +3,9 @@
 What one update says about itself is checked first: is it an update of this network and this
 round, from somebody who was asked, finite, and not nothing. Then updates are compared with each
 other (``screening_bounds``): length against the median length, single layers against the same
-layer of the others, direction against the median direction. Weights come from sample counts that
-the coordinator knew before; a claim can only lower them.
+layer of the others, direction against the median direction. What is left is asked about the
+server's own pictures (``class_probe``). Weights come from sample counts that the coordinator knew
+before; a claim can only lower them.
 
 Memory does not grow with models: of each client a sketch of 8009 values and one length per layer
 are kept. Nothing here trusts that lengths, claims or values were made by our own code.
@@ -26,25 +27,38 @@ from models.federated.screening_bounds import (
     Measured,
     against_the_others,
     capped_shares,
+    confused,
     length_bounds,
     lopsided,
 )
-from models.federated.verdicts import Arrived, Judged, Reason, RoundFacts, less, refused
+from models.federated.verdicts import Arrived, ClassRise, Judged, Reason, RoundFacts, less, refused
 
 __all__ = ["Arrived", "Judged", "Reason", "RoundFacts", "screen"]
 
 MOST_CLAIMED = 10**12
+MOST_TOLD = 1000.0
+"""Nats; an infinite rise is written down as this, because JSON has no infinity."""
 
 _BLOCK_VALUES = 65_536
 
 
 def screen(
-    arrived: Sequence[Arrived], *, facts: RoundFacts, settings: ScreeningSettings
+    arrived: Sequence[Arrived],
+    *,
+    facts: RoundFacts,
+    settings: ScreeningSettings,
+    class_rise: ClassRise | None = None,
 ) -> tuple[Judged, ...]:
     """Judge every update of a round.
 
     With ``settings.is_on`` false only what cannot be summed at all is refused, and claims are
     believed: what a plain weighted mean does, to be compared with.
+
+    Args:
+        arrived: What came, at most one of each client.
+        facts: What the server knows of the round.
+        settings: Bounds.
+        class_rise: Asks a delta about the server's pictures, where it has any.
 
     Returns:
         One for each that arrived, in the order of client names; weights of those taken sum to 1
@@ -66,6 +80,8 @@ def screen(
             measured[one.client] = found[1]
     if settings.is_on and facts.clip_norm is None:
         _compare(judged, measured, facts, settings)
+        if class_rise is not None:
+            _ask(ordered, judged, settings, class_rise)
     _weigh(judged, facts, settings)
     return tuple(judged[one.client] for one in ordered)
 
@@ -174,6 +190,24 @@ def _compare(
         judged[client] = replace(judged[client], cosine=cosine)
         if is_against:
             judged[client] = refused(judged[client], Reason.AGAINST_THE_OTHERS)
+
+
+def _ask(
+    arrived: Sequence[Arrived],
+    judged: dict[str, Judged],
+    settings: ScreeningSettings,
+    class_rise: ClassRise,
+) -> None:
+    """What is left is asked for classes; last, because it costs a pass through the network."""
+    rises: dict[str, float] = {}
+    for one in arrived:
+        if judged[one.client].is_taken:
+            delta = one.vector_of() * np.float32(judged[one.client].scale)
+            rise = min(class_rise(delta), MOST_TOLD)
+            rises[one.client] = rise
+            judged[one.client] = replace(judged[one.client], class_rise=rise)
+    for client in confused(rises, settings):
+        judged[client] = refused(judged[client], Reason.CONFUSES_CLASSES)
 
 
 def _weigh(judged: dict[str, Judged], facts: RoundFacts, settings: ScreeningSettings) -> None:

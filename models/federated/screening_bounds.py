@@ -118,6 +118,24 @@ def against_the_others(
     return verdicts
 
 
+def confused(rises: Mapping[str, float], settings: ScreeningSettings) -> tuple[str, ...]:
+    """Clients who mix up road users far more than the base and the median client do.
+
+    Everybody forgets a little of pictures that are not its own, so a rise is held against the
+    lower median of the round where that is above zero. ln 2 = 0.69 above it halves how likely
+    the right class is; whoever learned from true labels, on whatever road, does not do that.
+
+    Args:
+        rises: Client → rise of the cross entropy of the classes, nats.
+        settings: ``most_confused``.
+    """
+    if len(rises) < FEWEST_TO_COMPARE:
+        return ()
+    bound = settings.most_confused + max(0.0, _lower_median(list(rises.values())))
+    worst = sorted((client for client in rises if rises[client] > bound), key=rises.__getitem__)
+    return tuple(worst[::-1][: _most_refused(len(rises))])
+
+
 def capped_shares(shares: F64, most: float) -> F64:
     """Shares that sum to one, none above ``most``; the rest goes to the others.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from common.rounds import RoundOutcome
 from models.federated.local_training import LocalResult, LocalTask
 from models.federated.parameters import Layout
+from models.federated.verdicts import ClassRise
 
 F32 = NDArray[np.float32]
 
@@ -80,6 +81,10 @@ class Bench(Protocol):
 
     def anchored(self, vector: F32, number: int) -> F32:
         """What becomes of an aggregate before it is the next global model."""
+        ...
+
+    def class_rise(self, base: F32) -> ClassRise | None:
+        """What asks a delta to ``base`` about the server's pictures; None without pictures."""
         ...
 
     def scores(self, vector: F32) -> dict[str, float]:

@@ -9,6 +9,9 @@ from enum import StrEnum
 from common.rounds import ClientOutcome, ClientVerdict, RunPlan
 from models.federated.parameters import F32, Layout
 
+ClassRise = Callable[[F32], float]
+"""A delta as it would be summed → rise of the cross entropy of the classes, nats."""
+
 
 class Reason(StrEnum):
     """Why an update was refused or taken with less; ``UpdateFault`` holds those of its bytes."""
@@ -27,6 +30,7 @@ class Reason(StrEnum):
     TOO_LONG_FOR_PARENT = "too_long_for_parent"
     ONE_LAYER = "one_layer"
     AGAINST_THE_OTHERS = "against_the_others"
+    CONFUSES_CLASSES = "confuses_classes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,8 @@ class Judged:
         scale: Its delta is multiplied by this before it is summed, 0 to 1.
         norm: Length of its delta as it arrived, None when there was nothing to measure.
         cosine: Against the median direction of the others, None when nobody to compare with.
+        class_rise: Of the cross entropy of the classes on the server's pictures, nats; None when
+            it was not asked.
         samples: What counts of its claim.
     """
 
@@ -96,6 +102,7 @@ class Judged:
     scale: float = 1.0
     norm: float | None = None
     cosine: float | None = None
+    class_rise: float | None = None
     samples: int = 0
     claimed_samples: int = 0
 
@@ -136,6 +143,7 @@ def outcome_of(
         claimed_samples=one.claimed_samples,
         norm=one.norm,
         cosine=one.cosine,
+        class_rise=one.class_rise,
         sent_bytes=sent_bytes,
         train_s=train_s,
         loss=told.get("loss"),

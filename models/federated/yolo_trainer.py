@@ -17,12 +17,14 @@ from models.catalogue import NAME, VERSION
 from models.detector import load_model
 from models.federated.anchoring import anchor_step
 from models.federated.candidate_folder import Finished, write_candidate
+from models.federated.class_probe import ClassProbe, ProbePictures, rise_over
 from models.federated.local_training import LocalResult, LocalTask, train_locally
 from models.federated.network import layout_of_network, vector_of
 from models.federated.parameters import Layout
 from models.federated.round_files import parent_file
 from models.federated.round_scores import prepare_sets, score_vector
 from models.federated.trainers import Conclusion, RunEnd
+from models.federated.verdicts import ClassRise
 
 F32 = NDArray[np.float32]
 SETS_FOLDER = "sets"
@@ -83,6 +85,10 @@ class YoloBench:
         """What becomes of an aggregate before it is the next global model."""
         return anchor_step(self._model, vector, self._plan, number)
 
+    def class_rise(self, base: F32) -> ClassRise | None:
+        """What asks a delta to ``base`` about the anchor's pictures; None without an anchor."""
+        return rise_over(self._probe, base)
+
     def scores(self, vector: F32) -> dict[str, float]:
         """Set → mAP50 in [0, 1]; empty where the plan names no evaluation."""
         scored = score_vector(self._model, vector, self.layout, self._sets) if self._sets else {}
@@ -106,6 +112,10 @@ class YoloBench:
         conclusion = write_candidate(finished, folder, now=SystemClock().now())
         log.info("candidate_written", run=self._plan.run, passed=conclusion.passed)
         return conclusion
+
+    @cached_property
+    def _probe(self) -> ClassProbe:
+        return ClassProbe(self._model, self.layout, ProbePictures.of_plan(self._plan))
 
     @cached_property
     def _sets(self) -> Mapping[str, Path]:

@@ -106,6 +106,9 @@ class SyntheticBench:
     def anchored(self, vector: F32, number: int) -> F32:  # noqa: ARG002 - of the Protocol
         return vector
 
+    def class_rise(self, base: F32) -> None:
+        """It has no pictures to ask about."""
+
     def scores(self, vector: F32) -> dict[str, float]:
         return {"moved": float(np.clip(np.abs(vector - 1).mean(), 0, 1))}
 

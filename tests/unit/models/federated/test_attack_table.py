@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,32 @@ def test_screening_catches_all_attackers_and_nobody_else(attack: Attack, tmp_pat
     row = picked(rows_of(tmp_path, attack), 2, is_screened=True)
 
     assert (row.caught, row.wronged) == (2, 0)
+
+
+def test_swapped_labels_are_caught_by_who_asks_about_pictures(tmp_path: Path) -> None:
+    plausible = {
+        name: PROBLEM.deltas[name] + vector(400 + n, 0.1) for n, name in enumerate(ATTACKERS)
+    }
+    lies = {delta.tobytes() for delta in plausible.values()}
+    asked: list[bytes] = []
+
+    def class_rise(delta: F32) -> float:
+        asked.append(delta.tobytes())
+        return 2.0 if delta.tobytes() in lies else 0.1
+
+    table = AttackTable(
+        replace(PROBLEM, flipped=plausible),
+        tmp_path,
+        score=CountingScorer(),
+        class_rise=class_rise,
+    )
+    attacks = (Attack.LABEL_FLIPPED,)
+    rows = list(table.rows(strategies=(Strategy.FEDAVG,), attacks=attacks, most_attackers=2))
+
+    caught = picked(rows, 2, is_screened=True)
+    assert (caught.caught, caught.wronged) == (2, 0)
+    assert picked(rows, 2, is_screened=False).caught == 0
+    assert len(asked) == len(set(asked)) == 12  # ten honest ones and two lies, once each
 
 
 def test_not_a_number_ruins_a_plain_mean_and_nothing_behind_screening(tmp_path: Path) -> None:

@@ -370,3 +370,92 @@ def test_a_verdict_becomes_a_line_of_the_ledger() -> None:
     assert outcome.weight == pytest.approx(1 / 3)
     assert (outcome.sent_bytes, outcome.train_s, outcome.loss) == (900, 2.5, 1.25)
     assert outcome.map50 is None
+
+
+class Examiner:
+    """Stands for a network that is asked about pictures: client → rise, by its delta."""
+
+    def __init__(self, deltas: dict[str, F32], rises: dict[str, float]) -> None:
+        self._rises = {deltas[client].tobytes(): rise for client, rise in rises.items()}
+        self.asked = 0
+
+    def __call__(self, delta: F32) -> float:
+        self.asked += 1
+        return self._rises.get(delta.tobytes(), 0.1)
+
+
+def asked(deltas: dict[str, F32], rises: dict[str, float], **changes: float) -> dict[str, Judged]:
+    judged = screen(
+        arrivals(deltas),
+        facts=facts_for(LAYOUT, deltas),
+        settings=ScreeningSettings(norm_factor=1000, **changes),
+        class_rise=Examiner(deltas, rises),
+    )
+    return {one.client: one for one in judged}
+
+
+def test_who_mixes_up_classes_is_refused_whatever_its_length_and_direction() -> None:
+    deltas = honest_deltas(LAYOUT, 10, agreement=0.3)
+
+    judged = asked(deltas, {BAD[0]: 1.3, BAD[1]: float("inf"), "camera-02": 0.6})
+
+    refused = {name: one.reasons for name, one in judged.items() if not one.is_taken}
+    assert refused == dict.fromkeys(BAD, (Reason.CONFUSES_CLASSES,))
+    assert judged["camera-02"].class_rise == 0.6
+    assert judged[BAD[1]].class_rise == 1000  # what JSON can hold
+    assert sum(one.weight for one in judged.values()) == pytest.approx(1)
+
+
+def test_what_everybody_forgets_is_nobodys_lie() -> None:
+    deltas = honest_deltas(LAYOUT, 4, agreement=0.3)
+
+    judged = asked(deltas, {"camera-00": 2.0, "camera-01": 1.7, "camera-02": 2.2, "camera-03": 1.8})
+
+    assert all(one.is_taken for one in judged.values())
+
+
+@pytest.mark.parametrize(("clients", "most"), [(1, 0), (2, 0), (3, 1), (4, 1), (9, 4)])
+def test_being_asked_never_refuses_half_of_a_round(clients: int, most: int) -> None:
+    deltas = honest_deltas(LAYOUT, clients, agreement=0.3)
+    rises = {client: 5.0 + index for index, client in enumerate(list(deltas)[clients // 2 :])}
+
+    judged = asked(deltas, rises | {"camera-00": 0.0 if clients > 1 else 5.0})
+
+    refused = [name for name, one in judged.items() if not one.is_taken]
+    assert refused == sorted(deltas)[clients - most :]  # the worst of them
+
+
+def test_only_who_is_left_is_asked_and_in_the_length_that_is_summed() -> None:
+    deltas = honest_deltas(LAYOUT, 10, agreement=0.3)
+    deltas[BAD[0]], deltas[BAD[1]] = nan_of(deltas[BAD[0]]), -deltas[BAD[1]]
+    deltas["camera-00"] *= 4
+    seen: list[float] = []
+
+    def examiner(delta: F32) -> float:
+        seen.append(float(np.linalg.norm(delta)))
+        return 0.0
+
+    facts = facts_for(LAYOUT, deltas)
+    judged = screen(arrivals(deltas), facts=facts, settings=SETTINGS, class_rise=examiner)
+
+    taken = [one for one in judged if one.is_taken]
+    assert len(taken) == 8
+    assert judged[0].scale < 1
+    assert seen == pytest.approx([one.scale * (one.norm or 0) for one in taken])
+    assert [one.class_rise for one in judged if not one.is_taken] == [None, None]
+
+
+@pytest.mark.parametrize("way", ["private", "unscreened"])
+def test_nobody_is_asked_in_a_private_round_or_without_screening(way: str) -> None:
+    deltas = honest_deltas(LAYOUT, 4, agreement=0.3)
+    examiner = Examiner(deltas, {"camera-00": 9.0})
+
+    judged = screen(
+        arrivals(deltas),
+        facts=facts_for(LAYOUT, deltas, clip_norm=LENGTH if way == "private" else None),
+        settings=ScreeningSettings(is_on=way == "private"),
+        class_rise=examiner,
+    )
+
+    assert examiner.asked == 0
+    assert all(one.is_taken for one in judged)
