@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from edge.checks.doctor import Verdict, examine, exit_code
 from edge.config import EdgeConfig, load_config
 from edge.container import EdgeContainer, agent_container, edge_agent, open_store
 from edge.keeping.store import BinStore
-from edge.stopping import stop_on_signals
+from edge.stopping import leave, stop_on_signals
 from edge.update.releases import Releases
 
 ConfigFile = Annotated[
@@ -47,10 +46,8 @@ def run(
     """
     set_up_logs(level=log_level, as_json=not sys.stderr.isatty())
     settings = load_config(config)
-    if not run_agent(agent_container(settings), settings):
-        # A thread that hangs in a driver would hold the interpreter back for ever.
-        sys.stderr.flush()
-        os._exit(UnreachableError.exit_code)
+    is_clean = run_agent(agent_container(settings), settings)
+    leave(0 if is_clean else UnreachableError.exit_code)
 
 
 def doctor(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -24,3 +26,16 @@ def stop_on_signals(*stops: threading.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
+
+
+def leave(code: int) -> None:
+    """End the process; at once where a thread remains that nobody waits for.
+
+    A thread that hangs in a driver, or is in the middle of a network, would hold the
+    interpreter back, or be cut off by it inside foreign code.
+    """
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
 
 import structlog
 
@@ -24,6 +26,9 @@ OpenLookers = Callable[[], Sequence[Looker]]
 
 _IDLE_S = 30.0
 _BUSY_S = 10.0
+_LOOK_UP_S = 0.5
+_LAST_LOOK_S = 5.0
+"""A look that is nearly over when the box stops is not thrown away."""
 _UNTAUGHT = frozenset({LabelSource.NONE, LabelSource.TRACKS})
 
 
@@ -59,10 +64,30 @@ class IdleTeacher:
     def run(self, stop: threading.Event) -> None:
         """Look at one picture after the other until told to stop.
 
+        On a loaded box a single look may take a minute at this priority. Nobody waits for it: it
+        goes on in a thread of its own, and what it would have found is found again next time.
+
         Raises:
             ConfigError: The network cannot be loaded.
             UnreachableError: The vault cannot be written.
         """
+        ended: Future[None] = Future()
+
+        def look() -> None:
+            try:
+                self._look_until(stop)
+            except BaseException as error:  # noqa: BLE001 - told to whoever waits below
+                ended.set_exception(error)
+            else:
+                ended.set_result(None)
+
+        threading.Thread(target=look, name=f"{self.name}-looks", daemon=True).start()
+        while not (stop.is_set() or ended.done()):
+            wait([ended], timeout=_LOOK_UP_S)
+        with suppress(TimeoutError):
+            ended.result(timeout=_LAST_LOOK_S)
+
+    def _look_until(self, stop: threading.Event) -> None:
         step_back()
         self._load()
         wait_s = _BUSY_S

@@ -17,7 +17,7 @@ from edge.agent_commands import alone
 from edge.config import load_config
 from edge.container import agent_container
 from edge.learn.learning import learning
-from edge.stopping import stop_on_signals
+from edge.stopping import leave, stop_on_signals
 
 
 def train(
@@ -45,3 +45,4 @@ def train(
                 # One that ends, ends all: whoever started us sees why.
                 stop.set()
                 ended.result()
+    leave(0)

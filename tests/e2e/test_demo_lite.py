@@ -69,7 +69,11 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """The demo, told to its end, with everything running."""
     folder = tmp_path_factory.mktemp("lite") / "demo"
     screen, tty = pty.openpty()
-    command = [sys.executable, "-m", "common.cli", "demo", "--lite", "--output", str(folder)]
+    # Background jobs of a shell ignore Ctrl-C, and so would what they start; a terminal's do not.
+    command = [
+        "env", "--default-signal=INT",
+        sys.executable, "-m", "common.cli", "demo", "--lite", "--output", str(folder),
+    ]  # fmt: skip
     process = subprocess.Popen(
         command,
         stdin=tty, stdout=tty, stderr=tty, start_new_session=True,

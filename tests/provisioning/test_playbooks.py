@@ -47,14 +47,34 @@ def test_the_roles_hold_the_production_profile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_every_default_of_a_role_is_described(role: Path) -> None:
-    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+def test_every_setting_of_a_role_is_described_and_named_after_it(role: Path) -> None:
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text(encoding="utf-8"))
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
 
     described = specs["argument_specs"]["main"]["options"]
 
-    assert set(defaults) <= set(described)
+    optional = {name for name, option in described.items() if not option.get("required")}
+    assert optional <= set(defaults) <= set(described)
     assert all(name.startswith(f"{role.name}_") for name in described)
+    assert all(option["description"].endswith(".") for option in described.values())
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_task_that_handles_a_secret_is_not_logged(role: Path) -> None:
+    tasks: list[dict[str, object]] = []
+    for path in (role / "tasks").iterdir():
+        tasks += flat(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+    told = [
+        task["name"]
+        for task in tasks
+        if any(
+            word in str(task) for word in ("_secrets }}", "edge_identity_token }}", "_made.stdout")
+        )
+        and not task.get("no_log")
+    ]
+
+    assert told == []
 
 
 @pytest.mark.parametrize(
@@ -81,3 +101,17 @@ def test_what_is_missing_is_told(
 
     assert told.returncode == (1 if missing else 0), told.stderr
     assert told.stderr.strip() == (f"missing: {missing}" if missing else "")
+
+
+def flat(tasks: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Tasks with those inside blocks."""
+    found = []
+    for task in tasks:
+        inner = [task[key] for key in ("block", "rescue", "always") if key in task]
+        if inner:
+            for part in inner:
+                assert isinstance(part, list)
+                found += flat(part)
+        else:
+            found.append(task)
+    return found

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.at_rest import AtRestKey
+from common.errors import ConfigError
 from common.geometry import Box
 from common.road_users import ROAD_USER_INDEX, ROAD_USERS, RoadUser
 from common.sample_files import SampleVault
@@ -243,6 +244,50 @@ def test_a_busy_box_looks_at_nothing(
     worker.join()
 
     assert vault.count() == taught
+
+
+def test_nobody_waits_for_a_look_that_takes_long(vault: SampleVault, clock: StandingClock) -> None:
+    looks, is_over = threading.Event(), threading.Event()
+
+    class Slow(Looker):
+        def detect(self, frame: Frame, *, frame_size: tuple[int, int]) -> Detections:
+            looks.set()
+            is_over.wait(60)
+            return super().detect(frame, frame_size=frame_size)
+
+    class AtOnce(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - no rests
+            return self.is_set()
+
+    waiting_sample(vault)
+    stop = AtOnce()
+    teacher = IdleTeacher(
+        vault, open_lookers=lambda: [Slow(0.9)], load=lambda: None, busy_share=0.5, clock=clock
+    )
+    worker = threading.Thread(target=teacher.run, args=(stop,))
+    worker.start()
+    assert looks.wait(10)
+
+    stop.set()
+    worker.join(20)
+
+    assert not worker.is_alive()
+    is_over.set()
+
+
+def test_a_network_that_cannot_be_loaded_is_told_to_who_runs_it(
+    vault: SampleVault, clock: StandingClock
+) -> None:
+    def unloadable() -> list[Looker]:
+        raise ConfigError("no such file")
+
+    waiting_sample(vault)
+    teacher = IdleTeacher(
+        vault, open_lookers=unloadable, load=lambda: None, busy_share=0.5, clock=clock
+    )
+
+    with pytest.raises(ConfigError, match="no such file"):
+        teacher.run(Waits(3))  # type: ignore[arg-type]
 
 
 def test_readiness_is_written_with_every_value_and_told_in_health(
