@@ -34,6 +34,7 @@ class Strategy(StrEnum):
     FEDPROX = "fedprox"
     FEDADAM = "fedadam"
     FEDYOGI = "fedyogi"
+    FEDEXP = "fedexp"
     FEDMEDIAN = "fedmedian"
     TRIMMED_MEAN = "trimmed_mean"
     KRUM = "krum"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 
 import structlog
@@ -71,17 +71,9 @@ class IdleTeacher:
             ConfigError: The network cannot be loaded.
             UnreachableError: The vault cannot be written.
         """
-        ended: Future[None] = Future()
-
-        def look() -> None:
-            try:
-                self._look_until(stop)
-            except BaseException as error:  # noqa: BLE001 - told to whoever waits below
-                ended.set_exception(error)
-            else:
-                ended.set_result(None)
-
-        threading.Thread(target=look, name=f"{self.name}-looks", daemon=True).start()
+        thread = ThreadPoolExecutor(1, thread_name_prefix=self.name)
+        ended = thread.submit(self._look_until, stop)
+        thread.shutdown(wait=False)
         while not (stop.is_set() or ended.done()):
             wait([ended], timeout=_LOOK_UP_S)
         with suppress(TimeoutError):

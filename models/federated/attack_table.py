@@ -29,7 +29,7 @@ from common.rounds import (
 from models.federated.aggregation import aggregate
 from models.federated.attack_problem import AttackProblem, weighted_mean
 from models.federated.attack_report import Row, line
-from models.federated.attack_scores import NOT_FINITE, KeptScores
+from models.federated.attack_scores import NOT_FINITE, KeptScores, asked_once
 from models.federated.attacks import Attack, Material, Reply, reply_of
 from models.federated.parameters import F32
 from models.federated.round_scores import score_vector
@@ -94,7 +94,7 @@ class AttackTable:
         self._kept = KeptScores(memory / f"scores-{problem.key}.json")
         self._state = _state_after_round_1(problem)
         self._last: tuple[tuple[Attack, int, bool], _Round] | None = None
-        self._class_rise = _remembered(class_rise) if class_rise else None
+        self._class_rise = asked_once(class_rise) if class_rise else None
 
     def rows(
         self,
@@ -287,19 +287,6 @@ def _state_after_round_1(problem: AttackProblem) -> dict[Strategy, ServerState]:
         )[1]
         for strategy in (Strategy.FEDADAM, Strategy.FEDYOGI)
     }
-
-
-def _remembered(class_rise: ClassRise) -> ClassRise:
-    """The same, asked once of equal deltas: honest ones come back in every row."""
-    known: dict[str, float] = {}
-
-    def asked(delta: F32) -> float:
-        digest = _digest(delta)
-        if digest not in known:
-            known[digest] = class_rise(delta)
-        return known[digest]
-
-    return asked
 
 
 def _copy(values: F32 | None) -> F32 | None:

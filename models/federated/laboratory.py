@@ -15,14 +15,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.rounds import AnchorSettings, BatchNorm, LocalTraining, Packing, RunPlan
+from common.rounds import (
+    AnchorSettings,
+    BatchNorm,
+    ClientVerdict,
+    LocalTraining,
+    Packing,
+    RunPlan,
+    ScreeningSettings,
+    Strategy,
+)
 from common.samples import Sample
+from models.federated.aggregation import aggregate
 from models.federated.anchoring import anchor_step
 from models.federated.codec import pack, unpack
 from models.federated.laboratory_data import CameraClient
 from models.federated.local_batch_norm import with_own_part
 from models.federated.local_training import LocalTask, seed_of, train_locally
 from models.federated.parameters import Layout
+from models.federated.server_optimiser import ServerState
+from models.federated.spool import UpdatesInMemory
+from models.federated.verdicts import Judged
 
 F32 = NDArray[np.float32]
 EVERYBODY = "everybody"
@@ -43,6 +56,7 @@ class Row:
 
     Attributes:
         name: In tables and file names.
+        strategy: How the updates of a round become one.
         mu: Of FedProx.
         is_pseudo: Trains on the teacher's boxes alone.
         packing: How updates travel; float32 is exact.
@@ -52,6 +66,7 @@ class Row:
 
     name: str
     method: Method
+    strategy: Strategy = Strategy.FEDAVG
     mu: float = 0.0
     batch_norm: BatchNorm = BatchNorm.SHARED
     is_pseudo: bool = False
@@ -120,7 +135,14 @@ def train_row(bench: Bench, row: Row, clients: Sequence[CameraClient]) -> Traine
 
 def _plan_of(plan: RunPlan, row: Row) -> RunPlan:
     local = LocalTraining.model_validate(plan.local.model_dump() | dict(row.local))
-    return plan.model_copy(update={"local": local, "anchor": row.anchor or plan.anchor})
+    return plan.model_copy(
+        update={
+            "local": local,
+            "anchor": row.anchor or plan.anchor,
+            "strategy": row.strategy,
+            "screening": ScreeningSettings(is_on=False),  # nobody lies here
+        }
+    )
 
 
 def _alone(bench: Bench, name: str, samples: Sequence[Sample]) -> F32:
@@ -143,9 +165,10 @@ def _federated(bench: Bench, row: Row, samples: Mapping[str, Sequence[Sample]]) 
     vector, images, sent = bench.start, 0, []
     norms: dict[str, F32] = {}
     rest: dict[str, F32] = {}
+    state = ServerState()
     for number in range(1, bench.plan.rounds + 1):
-        total = np.zeros(bench.layout.size, dtype=np.float64)
-        seen = 0
+        deltas: dict[str, F32] = {}
+        seen: dict[str, int] = {}
         for name in sorted(samples):
             task = LocalTask(
                 vector=vector,
@@ -165,10 +188,16 @@ def _federated(bench: Bench, row: Row, samples: Mapping[str, Sequence[Sample]]) 
             packed = pack(delta, packing=row.packing, layout=bench.layout, residual=rest.get(name))
             rest[name] = packed.residual
             sent.append(len(packed.data))
-            total += result.samples * unpack(packed.data, bench.layout).astype(np.float64)
-            seen += result.samples
-        images += seen * bench.plan.local.epochs
-        vector = (vector + total / seen).astype(np.float32)
+            deltas[name] = unpack(packed.data, bench.layout)
+            seen[name] = result.samples
+        images += sum(seen.values()) * bench.plan.local.epochs
+        judged = [
+            Judged(client=name, verdict=ClientVerdict.ACCEPTED, weight=count / sum(seen.values()))
+            for name, count in seen.items()
+        ]
+        updates = UpdatesInMemory(bench.layout, deltas)
+        done = aggregate(vector, judged, updates, plan=bench.plan, state=state)
+        vector, state = done.vector, done.state
         vector = anchor_step(bench.model, vector, bench.plan, number)
     own = {
         name: with_own_part(vector, norms[name], bench.layout) if name in norms else vector
