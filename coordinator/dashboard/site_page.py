@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, cast
@@ -12,8 +13,9 @@ from fastapi.responses import HTMLResponse
 from pydantic import AfterValidator
 
 from common.ids import Slug
-from common.road_users import RoadUser
+from common.road_users import ROAD_USERS, RoadUser
 from common.security import Permission
+from coordinator.dashboard.line_table import LineRow, lines_of
 from coordinator.dashboard.movement_table import CHOICES, VEHICLES, Movements, movements_of
 from coordinator.dashboard.rendering import render
 from coordinator.dashboard.site_day import (
@@ -32,7 +34,13 @@ from coordinator.traffic.periods import Width, zone_of
 from coordinator.traffic.providers import CountsDep, FiguresDep, MovementsDep, OverviewDep, SitePath
 from coordinator.traffic.quality_router import QualityDep
 from coordinator.traffic.quality_views import QualityView
-from coordinator.traffic.questions import BinQuestion, Question, TotalQuestion, near_day
+from coordinator.traffic.questions import (
+    BinQuestion,
+    CountQuestion,
+    Question,
+    TotalQuestion,
+    near_day,
+)
 from coordinator.traffic.views import SceneView, TotalsView
 
 router = APIRouter(
@@ -98,6 +106,7 @@ class DayData:
 
     speeds: SpeedDay
     quality: QualityView
+    lines: Sequence[LineRow]
 
 
 def asked(scene: SceneDep, day: DayDep, tenant: TenantDep, clock: ClockDep) -> SiteQuestion:
@@ -156,9 +165,15 @@ def turned(
 TurnedDep = Annotated[Movements | None, Depends(turned)]
 
 
-def day_quality(asked: AskedDep, speeds: SpeedsDep, answers: QualityDep) -> DayData:
-    """Speeds and gaps of that day."""
-    return DayData(speeds, answers.quality(asked.scene.site, Question(day=asked.day)))
+def day_data(asked: AskedDep, speeds: SpeedsDep, answers: QualityDep, counts: CountsDep) -> DayData:
+    """Speeds, gaps and lines of that day."""
+    site = asked.scene.site
+    question = CountQuestion(day=asked.day, width=Width.DAY, kind="line")
+    return DayData(
+        speeds,
+        answers.quality(site, Question(day=asked.day)),
+        lines_of(asked.scene, counts.counts(site, question)),
+    )
 
 
 @router.get("", response_class=HTMLResponse)
@@ -167,11 +182,19 @@ def show_site(
     scene: SceneDep,
     counted: CountedDep,
     turned: TurnedDep,
-    data: Annotated[DayData, Depends(day_quality)],
+    data: Annotated[DayData, Depends(day_data)],
 ) -> HTMLResponse:
     """The page."""
     values = _page_values(scene, counted, turned)
-    return render(request, "site.html", **values, speeds=data.speeds, quality=data.quality)
+    return render(
+        request,
+        "site.html",
+        **values,
+        speeds=data.speeds,
+        quality=data.quality,
+        lines=data.lines,
+        road_users=ROAD_USERS,
+    )
 
 
 @router.get("/now", response_class=HTMLResponse)

@@ -140,3 +140,17 @@ def test_the_page_says_so_when_nothing_was_counted(pages: PageClient) -> None:
     assert "Nothing counted on this day" in told
     assert "no hour was watched throughout" in told
     assert "Watched 0" in told
+
+
+def test_every_line_is_told_by_direction_and_class(city: TrafficCity, pages: PageClient) -> None:
+    midnight, day_s = EIGHT - timedelta(hours=8), 86_400
+    city.watch(midnight, width_s=day_s)
+    city.count("north-leg right", midnight, {"car": 12, "person": 1}, width_s=day_s)
+
+    page = pages.get(PAGE).text
+
+    lines = words(page[page.index('id="lines"') :])
+    assert "Line Crossed to Person Bicycle Car Motorcycle Bus Truck All" in lines
+    assert "north-leg right 1 0 12 0 0 0 13" in lines
+    # Of what nobody told anything, nothing is claimed.
+    assert "north-leg left – – – – – – –" in lines
