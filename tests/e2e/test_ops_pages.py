@@ -79,8 +79,11 @@ def check(seen: WatchedPage, width: int) -> None:
     assert seen.complaints == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+# Colours do not depend on the size, nor boxes on the colours: each once.
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [pytest.param(PHONE, "dark", id="phone"), pytest.param(DESKTOP, "light", id="desktop")],
+)
 def test_pages_are_whole_at_every_size(
     place: Place, chromium: Browser, size: tuple[int, int], theme: str
 ) -> None:

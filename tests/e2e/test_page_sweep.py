@@ -71,8 +71,11 @@ def check(watched: WatchedPage, size: tuple[int, int]) -> None:
     assert watched.complaints == []
 
 
-@SIZES
-@pytest.mark.parametrize("theme", ["light", "dark"])
+# Colours do not depend on the size, nor boxes on the colours: each once.
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [pytest.param(PHONE, "light", id="phone"), pytest.param(DESKTOP, "dark", id="desktop")],
+)
 def test_pages_are_whole_at_every_size(
     chromium: Browser, city: Open, size: tuple[int, int], theme: str
 ) -> None:
