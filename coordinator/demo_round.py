@@ -102,7 +102,7 @@ class DemoRound:
             "port": port,
             "hub_port": hub_port,
             "release_key": signed["release_key"],
-            "evaluation": str(self._evaluation()),
+            "evaluation": str(self._evaluation().resolve()),
             "least_samples": 5,
         }
 

@@ -19,10 +19,13 @@ SITES = (
 
 
 @pytest.mark.skipif(not can_train(), reason="needs the train extra")
-def test_three_boxes_count_and_then_learn_from_each_other(tmp_path: Path) -> None:
+def test_three_boxes_count_and_then_learn_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console = Console(file=io.StringIO(), width=120)
+    monkeypatch.chdir(tmp_path)  # make demo names a folder in the one where it stands
 
-    story = Demo(tmp_path, console, sites=SITES, learns=True).run()
+    story = Demo(Path("out/demo"), console, sites=SITES, learns=True).run()
 
     results, learnt = story.results, story.learnt
     assert all(result.is_stored_exactly for result in results)
