@@ -31,6 +31,14 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _logs_as_installed() -> Iterator[None]:
-    """Commands configure the logs of their process; the next test must not inherit that."""
+    """Commands configure the logs of their process; the next test must not inherit that.
+
+    Tracebacks are plain: with every local variable in a frame, one takes minutes to draw.
+    """
+    structlog.reset_defaults()
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
     yield
     structlog.reset_defaults()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -33,6 +33,7 @@ _FRESH = [may(Permission.FLEET_MANAGE, level=SecurityLevel.FRESH)]
 """Letting a box in or ending one: whoever finds an open browser shall not do that."""
 
 _MOST_TOKENS = 20
+_WITHDRAWN = "The token is withdrawn: nobody enrols with it any more."
 _MOST_HOURS = 24 * 90
 
 
@@ -102,6 +103,7 @@ def show_tokens(
     request: Request,
     desk: DeskDep,
     replaces: Annotated[str | None, Query(pattern=SLUG_PATTERN)] = None,
+    done: Annotated[str, Query(max_length=16)] = "",
 ) -> HTMLResponse:
     """The form for a new token, and what became of the last ones."""
     given = {"replaces": replaces} if replaces else {}
@@ -110,6 +112,7 @@ def show_tokens(
         request,
         "fleet/tokens.html",
         **desk.values(given | ({"site": site} if site else {}), {}),
+        notice=_WITHDRAWN if done == "withdrawn" else "",
     )
 
 
@@ -140,6 +143,19 @@ def create_token(request: Request, desk: DeskDep, form: FormDep) -> HTMLResponse
         url=desk.coordinator_url,
         replaces=wish.replaces,
     )
+
+
+@router.post("/fleet/tokens/{token}/withdrawal", dependencies=_FRESH)
+def withdraw_token(
+    request: Request, desk: DeskDep, token: Annotated[str, Path(pattern=r"^[0-9a-f]{12}$")]
+) -> Response:
+    """End a token that nobody used yet."""
+    try:
+        desk.tokens.withdraw(token)
+    except ItsError as error:
+        values = desk.values({}, {"form": f"{error}"})
+        return render(request, "fleet/tokens.html", status_of(error), **values)
+    return RedirectResponse("/fleet/tokens?done=withdrawn", status_code=303)
 
 
 @router.get("/fleet/{device}/retirement", response_class=HTMLResponse, dependencies=_FRESH)

@@ -87,6 +87,23 @@ class FleetStore:
             return None
         return self._session.get(EnrolmentTokenRow, digest, populate_existing=True)
 
+    def end_token(self, digest: str, *, now: datetime) -> bool:
+        """Have an open token end now; False when it is used, over or unknown.
+
+        One statement decides, so that a box that enrols in this moment has or has not.
+        """
+        statement = (
+            update(EnrolmentTokenRow)
+            .where(
+                col(EnrolmentTokenRow.digest) == digest,
+                col(EnrolmentTokenRow.tenant_id) == self._tenant_id,
+                col(EnrolmentTokenRow.used_at).is_(None),
+                col(EnrolmentTokenRow.expires_at) > now,
+            )
+            .values(expires_at=now)
+        )
+        return cast("CursorResult[Any]", self._session.execute(statement)).rowcount == 1
+
     def token(self, digest: str) -> EnrolmentTokenRow | None:
         """A token by its digest, used or not."""
         return self._session.get(EnrolmentTokenRow, digest)

@@ -72,9 +72,10 @@ def list_tokens(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) ->
     now = container.clock().now()
     rows: list[dict[str, Any]] = []
     for token in tokens:
-        state = "used" if token.used_at else "expired" if token.expires_at <= now else "open"
+        state = "used" if token.used_at else "open" if token.is_open(now) else "expired"
         rows.append(
             {
+                "id": token.id,
                 "site": token.site,
                 "state": state,
                 "used_by": token.used_by,
@@ -83,6 +84,16 @@ def list_tokens(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) ->
             }
         )
     show_rows(rows, as_json=as_json)
+
+
+@app.command("revoke")
+def revoke_token(
+    token: Annotated[str, typer.Argument(help="Its id, as list shows it.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+) -> None:
+    """End a token that nobody used yet: one that was lost, or sent to the wrong person."""
+    ended = open_container(config).tokens().withdraw(token)
+    typer.echo(f"token {ended.id} for site {ended.site} lets nobody in any more")
 
 
 def _slug(text: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from common.enrolment import EnrolmentToken
-from common.errors import ConfigError, ConflictError
+from common.errors import ConfigError, ConflictError, NotFoundError
 from common.timing import Clock
 from coordinator.broker.access import RESERVED
 from coordinator.database import Database
@@ -21,6 +21,8 @@ from coordinator.fleet.store import FleetStore
 from coordinator.fleet.tables import EnrolmentTokenRow
 from coordinator.security.audit import SecurityAuditLogger
 from coordinator.security.audit_entries import Action
+
+ID_CHARACTERS = 12
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,15 @@ class TokenState:
     expires_at: datetime
     used_at: datetime | None
     used_by: str | None
+
+    @property
+    def id(self) -> str:
+        """What people call it by: the beginning of the digest, which lets nobody in."""
+        return self.digest[:ID_CHARACTERS]
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether a box may still enrol with it."""
+        return self.used_at is None and self.expires_at > now
 
 
 class Tokens:
@@ -111,6 +122,33 @@ class Tokens:
             self._audit.record(session, Action.TOKEN_CREATED, subject=site, detail=told)
         log.info("enrolment_allowed", site=site, replaces=replaces, expires_at=str(expires_at))
         return NewToken(token=token, site=site, expires_at=expires_at)
+
+    def withdraw(self, token_id: str) -> TokenState:
+        """End an open token before its time; nobody enrols with it any more.
+
+        Args:
+            token_id: As ``TokenState.id``.
+
+        Raises:
+            NotFoundError: No such token.
+            ConflictError: A box used it, or it is over.
+        """
+        found = next((one for one in self.list() if one.id == token_id), None)
+        if found is None:
+            raise NotFoundError(f"no token {token_id!r}", hint="fleet token list shows them")
+        now = self._clock.now()
+        with self._database.session() as session:
+            if not FleetStore(session, self._tenant).end_token(found.digest, now=now):
+                used = f"was used by {found.used_by}" if found.used_by else "is over"
+                raise ConflictError(
+                    f"token {token_id} {used}, expected one that is open",
+                    hint="fleet retire ends a box that came in with it" if found.used_by else "",
+                )
+            self._audit.record(
+                session, Action.TOKEN_WITHDRAWN, subject=found.site, detail={"digest": found.digest}
+            )
+        log.info("enrolment_withdrawn", site=found.site)
+        return replace(found, expires_at=now)
 
     def list(self) -> list[TokenState]:
         """Every token, the newest first."""

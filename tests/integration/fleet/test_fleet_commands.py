@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from common.enrolment import EnrolmentToken
-from common.errors import ConflictError, NotFoundError
+from common.errors import ConflictError, NotFoundError, TrustError
 from coordinator.config import load_config
 from coordinator.container import coordinator_container
 from coordinator.fleet.commands import app
@@ -73,6 +73,34 @@ def test_a_box_is_listed_shown_and_retired(config: Path, tmp_path: Path) -> None
     assert retired.stdout.endswith(f"{device} of site main is retired\n")
     assert (shown["state"], shown["ended_why"]) == ("retired", "stolen")
     assert isinstance(typed(config, "retire", device, "--reason", "x").exception, ConflictError)
+
+
+def test_a_token_that_was_lost_is_revoked_while_nobody_used_it(
+    config: Path, tmp_path: Path
+) -> None:
+    lost, used = tmp_path / "lost", tmp_path / "used"
+    typed(config, "token", "create", "--site", "main", "--output", str(used))
+    device = enrolled(config, used)
+    (token,) = json.loads(typed(config, "token", "list", "--json").stdout)
+    late = typed(config, "token", "revoke", token["id"])
+    typed(config, "token", "create", "--site", "other", "--output", str(lost))
+    (ident,) = (
+        row["id"]
+        for row in json.loads(typed(config, "token", "list", "--json").stdout)
+        if row["state"] == "open"
+    )
+
+    told = typed(config, "token", "revoke", ident)
+    again = typed(config, "token", "revoke", ident)
+    unknown = typed(config, "token", "revoke", "0" * 12)
+
+    assert "for site other lets nobody in any more" in told.stdout
+    with pytest.raises(TrustError, match="expired"):
+        enrolled(config, lost)
+    assert isinstance(late.exception, ConflictError)
+    assert f"was used by {device}" in str(late.exception)
+    assert "is over" in str(again.exception)
+    assert isinstance(unknown.exception, NotFoundError)
 
 
 def test_a_wish_is_kept_and_shown(config: Path, tmp_path: Path) -> None:
