@@ -128,11 +128,11 @@ class Demo:
             UnreachableError: A process failed or a report did not arrive.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        # Before anything else asks for the processor: somebody waits for it.
+        first_counts_s = self._film() if self._is_whole else None
         self._write_coordinator()
         with ExitStack() as stack:
             coordinator = self._start_coordinator(stack)
-            # The coordinator gets ready meanwhile.
-            first_counts_s = self._film() if self._is_whole else None
             ada = self._open_house(coordinator)
             results = self._count(ada)
             learnt = self._learn()
