@@ -42,6 +42,7 @@ STRATEGIES = (
     Strategy.FEDAVG,
     Strategy.FEDADAM,
     Strategy.FEDYOGI,
+    Strategy.FEDEXP,
     Strategy.FEDMEDIAN,
     Strategy.TRIMMED_MEAN,
     Strategy.KRUM,
