@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, inspect, update
 from sqlmodel import Session
 
 from common.road_users import ROAD_USERS
@@ -205,6 +205,22 @@ class ShownCity:
             for low, number in zip(*np.unique(drawn[group], return_counts=True), strict=True)
         ]  # fmt: skip
         session.execute(insert(SpeedRollupRow), rows)
+        counted = inspect(CountRollupRow).local_table
+        session.connection().execute(
+            update(counted)
+            .where(
+                counted.c.series_id == series,
+                counted.c.width_s == bindparam("wide"),
+                counted.c.start == bindparam("begin"),
+            )
+            .values(speeds=bindparam("measured"), speed_sum_kmh=bindparam("together")),
+            [
+                {"wide": width_s, "begin": begin, "measured": drawn[group].size,
+                 "together": float((drawn[group] + 2.5).sum())}
+                for width_s, begins, places in _widths(newest)
+                for begin, group in zip(begins, places, strict=True)
+            ],
+        )  # fmt: skip
 
 
 def _widths(
