@@ -34,7 +34,6 @@ class Strategy(StrEnum):
     FEDPROX = "fedprox"
     FEDADAM = "fedadam"
     FEDYOGI = "fedyogi"
-    FEDEXP = "fedexp"
     FEDMEDIAN = "fedmedian"
     TRIMMED_MEAN = "trimmed_mean"
     KRUM = "krum"

@@ -19,7 +19,6 @@ STRATEGIES: Mapping[Strategy, tuple[str, str]] = MappingProxyType(
         Strategy.FEDPROX: ("FedProx", "The mean; boxes are held closer to where they began."),
         Strategy.FEDADAM: ("FedAdam", "The mean as a gradient for Adam; for many short rounds."),
         Strategy.FEDYOGI: ("FedYogi", "As FedAdam, calmer where updates differ much."),
-        Strategy.FEDEXP: ("FedExP", "The mean, carried further the more the boxes' roads differ."),
         Strategy.FEDMEDIAN: ("Median", "Value by value; a few liars change little."),
         Strategy.TRIMMED_MEAN: ("Trimmed mean", "Leaves out the extremes of every value."),
         Strategy.KRUM: ("Krum", "Takes the one update that is closest to the others."),

@@ -29,7 +29,7 @@ from models.federated.update_noise import add_noise
 from models.federated.verdicts import Judged
 
 MEANS = (Strategy.FEDAVG, Strategy.FEDPROX, Strategy.FEDADAM, Strategy.FEDYOGI)
-"""Strategies that sum and look at nothing else: they stream, and only they can be made private."""
+"""Strategies that sum: they stream, and only they can be made private."""
 
 _BLOCK_VALUES = 65_536
 
@@ -82,10 +82,7 @@ def aggregate(
             raise ValueError("a private round needs its noise key and a strategy that is a mean")
         deviation = plan.privacy.noise_multiplier * plan.privacy.clip_norm / len(judged)
         add_noise(update, deviation=deviation, key=state.noise)
-    rate = plan.server_rate
-    if plan.strategy is Strategy.FEDEXP:
-        rate *= stride(taken, updates, update)
-    vector, kept = step(base, update, strategy=plan.strategy, rate=rate, state=state)
+    vector, kept = step(base, update, strategy=plan.strategy, rate=plan.server_rate, state=state)
     if plan.screening.is_on and not np.isfinite(np.dot(vector, vector)):
         raise TrustError("the aggregate is not finite", hint="see the round's verdicts")
     return Aggregated(vector, kept)
@@ -110,45 +107,8 @@ def mean_update(taken: Sequence[Judged], updates: Updates, *, shares: Sequence[f
     return total
 
 
-def stride(taken: Sequence[Judged], updates: Updates, mean: F32) -> float:
-    """How many times the mean the server steps: FedExP (Jhunjhunwala, Wang and Joshi 2023).
-
-    Cameras on different roads have nearly orthogonal deltas, and a mean of n of those moves each
-    camera by an n-th of what it learned. The step that is nearest to where all of them wanted to
-    go is ``sum of w_i |d_i|^2 / (2 |mean|^2)`` means long: 1 where all agree (never less), n/2
-    where they have nothing in common. Never more than n, the sum of equal deltas, because updates
-    that cancel each other would make it endless.
-
-    Args:
-        taken: Clients with their weights.
-        updates: Their deltas.
-        mean: Of the round, shape (n,).
-    """
-    squares = sum(one.weight * _squared_length(one, updates) for one in taken)
-    whole = 2 * _squares(mean)
-    if not squares < whole * len(taken):
-        return float(len(taken))
-    return max(1.0, squares / whole)
-
-
-def _squared_length(one: Judged, updates: Updates) -> float:
-    """Of its delta as it is summed."""
-    if one.norm is not None:
-        return (one.norm * one.scale) ** 2
-    # Nobody measures the updates of an unscreened round.
-    return one.scale**2 * sum(_squares(piece) for _, piece in updates.blocks(one.client))
-
-
-def _squares(values: F32) -> float:
-    total = 0.0
-    for start in range(0, values.size, _BLOCK_VALUES):
-        wide = values[start : start + _BLOCK_VALUES].astype(np.float64)
-        total += float(wide @ wide)
-    return total
-
-
 def _combined(taken: Sequence[Judged], refused: int, updates: Updates, plan: RunPlan) -> F32:
-    if plan.strategy in (*MEANS, Strategy.FEDEXP):
+    if plan.strategy in MEANS:
         return mean_update(taken, updates, shares=[one.weight for one in taken])
     if plan.strategy is Strategy.FEDMEDIAN:
         return median_update(taken, updates)

@@ -42,7 +42,6 @@ STRATEGIES = (
     Strategy.FEDAVG,
     Strategy.FEDADAM,
     Strategy.FEDYOGI,
-    Strategy.FEDEXP,
     Strategy.FEDMEDIAN,
     Strategy.TRIMMED_MEAN,
     Strategy.KRUM,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import ConfigError
-from common.rounds import Anchoring, AnchorSettings, BatchNorm, Packing, Strategy
+from common.rounds import Anchoring, AnchorSettings, BatchNorm, Packing
 from models.evaluation import DEPLOYED_PX, evaluate
 from models.federated.laboratory import EVERYBODY, Bench, Method, Row, Trained, train_row
 from models.federated.laboratory_data import LaboratoryData
@@ -32,7 +32,6 @@ METHODS: tuple[Row, ...] = (
     Row(name="local-only", method=Method.LOCAL_ONLY),
     Row(name="centralised", method=Method.CENTRALISED),
     FEDAVG,
-    Row(name="FedExP", method=Method.FEDERATED, strategy=Strategy.FEDEXP),
     Row(name="FedProx", method=Method.FEDERATED, mu=PROXIMAL),
     Row(name="FedBN", method=Method.FEDERATED, batch_norm=BatchNorm.LOCAL),
     Row(name="FedAvg pseudo-labels", method=Method.FEDERATED, is_pseudo=True),
@@ -236,7 +235,6 @@ def _settings(comparison: Comparison, row: Row) -> Facts:
         "seed": plan.seed,
         "local": plan.local.model_dump(mode="json") | dict(row.local),
         "anchor": anchor.model_dump(mode="json", exclude={"data"}),
-        "strategy": row.strategy,
         "mu": row.mu,
         "batch_norm": row.batch_norm,
         "packing": row.packing,

@@ -23,7 +23,6 @@ from common.rounds import (
     Packing,
     RunPlan,
     ScreeningSettings,
-    Strategy,
 )
 from common.samples import Sample
 from models.federated.aggregation import aggregate
@@ -56,7 +55,6 @@ class Row:
 
     Attributes:
         name: In tables and file names.
-        strategy: How the updates of a round become one.
         mu: Of FedProx.
         is_pseudo: Trains on the teacher's boxes alone.
         packing: How updates travel; float32 is exact.
@@ -66,7 +64,6 @@ class Row:
 
     name: str
     method: Method
-    strategy: Strategy = Strategy.FEDAVG
     mu: float = 0.0
     batch_norm: BatchNorm = BatchNorm.SHARED
     is_pseudo: bool = False
@@ -139,7 +136,6 @@ def _plan_of(plan: RunPlan, row: Row) -> RunPlan:
         update={
             "local": local,
             "anchor": row.anchor or plan.anchor,
-            "strategy": row.strategy,
             "screening": ScreeningSettings(is_on=False),  # nobody lies here
         }
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -67,45 +66,6 @@ def test_the_server_rate_stretches_the_step() -> None:
     found = combined({"a": [4, 0, 0, 8]}, [accepted("a", 1)], Strategy.FEDPROX, server_rate=0.5)
 
     assert found.tolist() == [12, 10, 10, 14]
-
-
-UNLIKE = {"a": [4, 0, 0, 0], "b": [0, 4, 0, 0], "c": [0, 0, 4, 0], "d": [0, 0, 0, 4]}
-
-
-@pytest.mark.parametrize("is_measured", [True, False], ids=["screened", "unscreened"])
-@pytest.mark.parametrize(
-    ("rows", "step"),
-    [
-        pytest.param(UNLIKE, [2, 2, 2, 2], id="nothing in common: half of their sum"),
-        pytest.param({name: [4, 0, 0, 8] for name in UNLIKE}, [4, 0, 0, 8], id="alike: the mean"),
-        pytest.param(
-            {"a": [4, 0, 0, 1], "b": [-4, 0, 0, 1], "c": [0, 4, 0, 1], "d": [0, -4, 0, 1]},
-            [0, 0, 0, 4],
-            id="they cancel each other: never beyond their sum",
-        ),
-    ],
-)
-def test_fedexp_steps_further_the_less_updates_agree(
-    rows: dict[str, list[float]], step: list[float], is_measured: bool
-) -> None:
-    judged = [
-        replace(accepted(name, 0.25), norm=float(np.linalg.norm(row)) if is_measured else None)
-        for name, row in rows.items()
-    ]
-
-    found = combined(rows, judged, Strategy.FEDEXP)
-
-    assert (found - 10).tolist() == pytest.approx(step)
-
-
-def test_fedexp_measures_what_is_summed_not_what_arrived() -> None:
-    rows = {**UNLIKE, "d": [0, 0, 0, 8000]}
-    judged = [replace(accepted(name, 0.25), norm=4.0) for name in "abc"]
-    judged.append(replace(accepted("d", 0.25, scale=0.0005), norm=8000.0))
-
-    found = combined(rows, judged, Strategy.FEDEXP)
-
-    assert (found - 10).tolist() == pytest.approx([2, 2, 2, 2])
 
 
 def test_the_median_does_not_follow_one_that_is_far_out() -> None:

@@ -48,9 +48,6 @@ def made_up_rounds(clients: int) -> tuple[F32, list[dict[str, F32]], dict[str, i
     return base, rounds, {name: 10 + 7 * index for index, name in enumerate(names)}
 
 
-NOT_IN_FLOWER = {Strategy.FEDEXP}
-
-
 def flower_strategy(strategy: Strategy, clients: int) -> Any:
     pytest.importorskip("flwr.serverapp.strategy")
     from flwr.serverapp import strategy as flower  # noqa: PLC0415 - the train extra
@@ -115,7 +112,7 @@ def flower_replies(
 
 
 @pytest.mark.parametrize("clients", [7, 10])
-@pytest.mark.parametrize("strategy", [one for one in Strategy if one not in NOT_IN_FLOWER])
+@pytest.mark.parametrize("strategy", Strategy)
 def test_three_rounds_give_what_flower_gives(strategy: Strategy, clients: int) -> None:
     base, rounds, samples = made_up_rounds(clients)
     total = sum(samples.values())
