@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from common.errors import ConfigError, ConflictError, NotFoundError
 from common.rounds import (
+    Anchoring,
     AnchorSettings,
     BatchNorm,
     PlannedClient,
@@ -107,7 +108,7 @@ def make_plan(
         "clients": clients,
         "quorum": wish.quorum or _usual_quorum(wish, len(clients)),
         "deadline_s": wish.deadline_s or deadline_s(times_s, bounds),
-        "anchor": wish.anchor or AnchorSettings(data=settings.anchor_data),
+        "anchor": wish.anchor or _usual_anchor(settings),
         "evaluation": wish.evaluation or settings.evaluation,
     }
     try:
@@ -119,6 +120,13 @@ def make_plan(
     if plan.privacy is not None:
         check_budget(plan.privacy, rounds=plan.rounds)
     return plan
+
+
+def _usual_anchor(settings: FederationSettings) -> AnchorSettings:
+    """What keeps a run from forgetting, as compared in docs/ml-engineer.md."""
+    if settings.anchor_data is None:
+        return AnchorSettings(kind=Anchoring.AVERAGE)
+    return AnchorSettings(kind=Anchoring.REPLAY, data=settings.anchor_data)
 
 
 def why_not(one: Trainee, samples: int | None, least: int) -> str:

@@ -15,6 +15,8 @@ import pytest
 from common.release.candidate import read_entry
 from common.round_ledger import read_ledger, verify_ledger
 from common.rounds import (
+    Anchoring,
+    AnchorSettings,
     LocalTraining,
     Packing,
     ParentModel,
@@ -23,6 +25,8 @@ from common.rounds import (
     RunState,
     RunStatus,
 )
+from edge.simulate.labels import write_labelled_frames
+from edge.simulate.source_uri import parse_source
 from models.catalogue import NAME, VERSION
 from models.detector import load_model
 from models.federated.network import layout_of_network, vector_of
@@ -57,6 +61,15 @@ def network(tmp_path: Path) -> Iterator[FlowerNetwork]:
         yield running
 
 
+def make_server_set(folder: Path) -> Path:
+    """Labelled frames of a place that no box sees; gives the folder above the set."""
+    root = folder / "square"
+    source = parse_source("simulate:junction?seed=9&vehicles=12")
+    write_labelled_frames(source, root / "train", frames=FRAMES)
+    shutil.move(root / "train" / "data.yaml", root / "data.yaml")
+    return folder
+
+
 def make_plan(folder: Path) -> RunPlan:
     folder.mkdir()
     shutil.copyfile(WEIGHTS, folder / "parent.pt")
@@ -75,6 +88,9 @@ def make_plan(folder: Path) -> RunPlan:
         deadline_s=300.0,
         packing=Packing.INT8,
         local=LocalTraining(image_px=160, batch=3, most_samples=FRAMES),
+        anchor=AnchorSettings(
+            kind=Anchoring.REPLAY, data=make_server_set(folder.parent / "server"), steps=1
+        ),
     )
     (folder / "plan.json").write_text(plan.model_dump_json())
     return plan
@@ -95,6 +111,9 @@ def test_yolo_learns_two_rounds_over_the_wire(network: FlowerNetwork) -> None:
     clients = [line.body for line in read_ledger(folder / "ledger.jsonl") if line.kind == "client"]
     assert {client["verdict"] for client in clients} <= {"accepted", "capped"}
     assert len(clients) == 6
+    # Each was asked about the server's pictures, and nobody mixes up what stands there.
+    assert all(client["class_rise"] < plan.screening.most_confused for client in clients)
+    assert all(client["class_rise"] != 0 for client in clients)
     assert max(client["sent_bytes"] for client in clients) <= 1_400_000
     model = load_model(folder / "parent.pt", allow_download=False)
     parent = vector_of(model, layout_of_network(model))

@@ -97,6 +97,22 @@ def test_what_a_wish_leaves_out_comes_from_the_settings(
     assert (plan.parent, plan.evaluation) == (parent, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("has_data", "kind"), [(True, Anchoring.REPLAY), (False, Anchoring.AVERAGE)]
+)
+def test_no_run_goes_without_an_anchor_unless_somebody_says_so(
+    parent: ParentModel, tmp_path: Path, has_data: bool, kind: Anchoring
+) -> None:
+    settings = FederationSettings(parent=parent, anchor_data=tmp_path if has_data else None)
+    none = RunWish(anchor=AnchorSettings(kind=Anchoring.NONE))
+
+    usual = make_plan(RunWish(), CLIENTS, {}, settings=settings, now=NOW)
+    wished = make_plan(none, CLIENTS, {}, settings=settings, now=NOW)
+
+    assert (usual.anchor.kind, usual.anchor.data) == (kind, tmp_path if has_data else None)
+    assert wished.anchor.kind is Anchoring.NONE
+
+
 def test_a_wish_has_the_last_word(parent: ParentModel) -> None:
     wish = RunWish(run="mine", parent=parent, quorum=3, deadline_s=77)
 
