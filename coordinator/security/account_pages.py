@@ -25,7 +25,7 @@ _FRESH = [may(Permission.OWN_ACCOUNT, level=SecurityLevel.FRESH)]
 
 _DONE = {
     "session": "The session has ended.",
-    "password": "The password was changed. Every other session has ended.",
+    "password": "The password was changed. Every other session has ended.",  # nosec B105 - for people
 }
 SessionPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 

@@ -28,7 +28,7 @@ _DONE = {
     "roles": "The roles were changed. They count from the next click on.",
     "disabled": "The account is disabled, and its sessions have ended.",
     "enabled": "The account is enabled again.",
-    "token": "The token counts no more.",
+    "token": "The token counts no more.",  # nosec B105 - words for people
 }
 ROLE_WORDS = {
     Role.VIEWER: "sees traffic, data quality, boxes and models",
