@@ -18,8 +18,9 @@ from common.errors import ConfigError
 
 # read before we set it ourselves: somebody who switched the network off means it
 NETWORK_IS_OFF = os.environ.get("YOLO_OFFLINE", "").lower() in ("1", "true", "yes")
-CPU_THREADS = max(1, min(len(os.sched_getaffinity(0)), 8))
-"""Of the processors that this process may use, which a container or taskset(1) may limit."""
+_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CPU_THREADS = max(1, min(_CPUS, 8))
+"""Of the processors that this process may use: on Linux taskset(1) or a container limits them."""
 HEAVY_LIBRARIES = ("torch", "torchvision", "ultralytics", "onnx", "onnxruntime", "cv2")
 
 # <malloc.h> of glibc

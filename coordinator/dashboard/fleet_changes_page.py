@@ -33,7 +33,7 @@ _FRESH = [may(Permission.FLEET_MANAGE, level=SecurityLevel.FRESH)]
 """Letting a box in or ending one: whoever finds an open browser shall not do that."""
 
 _MOST_TOKENS = 20
-_WITHDRAWN = "The token is withdrawn: nobody enrols with it any more."
+_DONE = {"revoked": "The token is revoked: nobody enrols with it any more."}
 _MOST_HOURS = 24 * 90
 
 
@@ -70,12 +70,15 @@ class TokenDesk:
     coordinator_url: str
     now: datetime
 
-    def values(self, given: Mapping[str, str], mistakes: Mapping[str, str]) -> dict[str, Any]:
+    def values(
+        self, given: Mapping[str, str], mistakes: Mapping[str, str], *, notice: str = ""
+    ) -> dict[str, Any]:
         """For the template: the form as it was filled in, and the newest tokens."""
         boxes = self.fleet.list(state=DeviceState.ENROLLED)
         return {
             "given": {"hours": f"{self.usual_hours:g}", **given},
             "mistakes": mistakes,
+            "notice": notice,
             "sites": self.fleet.sites(),
             "boxes": boxes,
             "tokens": self.tokens.list()[:_MOST_TOKENS],
@@ -111,8 +114,7 @@ def show_tokens(
     return render(
         request,
         "fleet/tokens.html",
-        **desk.values(given | ({"site": site} if site else {}), {}),
-        notice=_WITHDRAWN if done == "withdrawn" else "",
+        **desk.values(given | ({"site": site} if site else {}), {}, notice=_DONE.get(done, "")),
     )
 
 
@@ -145,17 +147,17 @@ def create_token(request: Request, desk: DeskDep, form: FormDep) -> HTMLResponse
     )
 
 
-@router.post("/fleet/tokens/{token}/withdrawal", dependencies=_FRESH)
-def withdraw_token(
+@router.post("/fleet/tokens/{token}/revocation", dependencies=_FRESH)
+def revoke_token(
     request: Request, desk: DeskDep, token: Annotated[str, Path(pattern=r"^[0-9a-f]{12}$")]
 ) -> Response:
     """End a token that nobody used yet."""
     try:
-        desk.tokens.withdraw(token)
+        desk.tokens.revoke(token)
     except ItsError as error:
         values = desk.values({}, {"form": f"{error}"})
         return render(request, "fleet/tokens.html", status_of(error), **values)
-    return RedirectResponse("/fleet/tokens?done=withdrawn", status_code=303)
+    return RedirectResponse("/fleet/tokens?done=revoked", status_code=303)
 
 
 @router.get("/fleet/{device}/retirement", response_class=HTMLResponse, dependencies=_FRESH)

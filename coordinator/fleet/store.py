@@ -72,18 +72,7 @@ class FleetStore:
 
         One statement decides, so that of two boxes with the same token one wins.
         """
-        statement = (
-            update(EnrolmentTokenRow)
-            .where(
-                col(EnrolmentTokenRow.digest) == digest,
-                col(EnrolmentTokenRow.tenant_id) == self._tenant_id,
-                col(EnrolmentTokenRow.used_at).is_(None),
-                col(EnrolmentTokenRow.expires_at) > now,
-            )
-            .values(used_at=now, used_by=device)
-        )
-        result = cast("CursorResult[Any]", self._session.execute(statement))
-        if result.rowcount != 1:
+        if not self._change_open_token(digest, now, used_at=now, used_by=device):
             return None
         return self._session.get(EnrolmentTokenRow, digest, populate_existing=True)
 
@@ -92,6 +81,9 @@ class FleetStore:
 
         One statement decides, so that a box that enrols in this moment has or has not.
         """
+        return self._change_open_token(digest, now, expires_at=now)
+
+    def _change_open_token(self, digest: str, now: datetime, **values: Any) -> bool:
         statement = (
             update(EnrolmentTokenRow)
             .where(
@@ -100,7 +92,7 @@ class FleetStore:
                 col(EnrolmentTokenRow.used_at).is_(None),
                 col(EnrolmentTokenRow.expires_at) > now,
             )
-            .values(expires_at=now)
+            .values(**values)
         )
         return cast("CursorResult[Any]", self._session.execute(statement)).rowcount == 1
 

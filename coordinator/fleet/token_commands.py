@@ -92,7 +92,7 @@ def revoke_token(
     config: ConfigFile = DEFAULT_CONFIG,
 ) -> None:
     """End a token that nobody used yet: one that was lost, or sent to the wrong person."""
-    ended = open_container(config).tokens().withdraw(token)
+    ended = open_container(config).tokens().revoke(token)
     typer.echo(f"token {ended.id} for site {ended.site} lets nobody in any more")
 
 

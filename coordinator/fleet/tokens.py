@@ -123,7 +123,7 @@ class Tokens:
         log.info("enrolment_allowed", site=site, replaces=replaces, expires_at=str(expires_at))
         return NewToken(token=token, site=site, expires_at=expires_at)
 
-    def withdraw(self, token_id: str) -> TokenState:
+    def revoke(self, token_id: str) -> TokenState:
         """End an open token before its time; nobody enrols with it any more.
 
         Args:
@@ -133,22 +133,29 @@ class Tokens:
             NotFoundError: No such token.
             ConflictError: A box used it, or it is over.
         """
+        found = self._token(token_id)
+        now = self._clock.now()
+        with self._database.session() as session:
+            is_ended = FleetStore(session, self._tenant).end_token(found.digest, now=now)
+            if is_ended:
+                told = {"digest": found.digest}
+                self._audit.record(session, Action.TOKEN_REVOKED, subject=found.site, detail=told)
+        if not is_ended:
+            # Read again: a box may have used it since.
+            device = self._token(token_id).used_by
+            raise ConflictError(
+                f"token {token_id} {f'was used by {device}' if device else 'is over'}, "
+                "expected one that is open",
+                hint="fleet retire ends a box that came in with it" if device else "",
+            )
+        log.info("enrolment_token_revoked", site=found.site)
+        return replace(found, expires_at=now)
+
+    def _token(self, token_id: str) -> TokenState:
         found = next((one for one in self.list() if one.id == token_id), None)
         if found is None:
             raise NotFoundError(f"no token {token_id!r}", hint="fleet token list shows them")
-        now = self._clock.now()
-        with self._database.session() as session:
-            if not FleetStore(session, self._tenant).end_token(found.digest, now=now):
-                used = f"was used by {found.used_by}" if found.used_by else "is over"
-                raise ConflictError(
-                    f"token {token_id} {used}, expected one that is open",
-                    hint="fleet retire ends a box that came in with it" if found.used_by else "",
-                )
-            self._audit.record(
-                session, Action.TOKEN_WITHDRAWN, subject=found.site, detail={"digest": found.digest}
-            )
-        log.info("enrolment_withdrawn", site=found.site)
-        return replace(found, expires_at=now)
+        return found
 
     def list(self) -> list[TokenState]:
         """Every token, the newest first."""

@@ -34,7 +34,7 @@ class Action(StrEnum):
     """Everything that is recorded; ``DETAILS`` says what is told of each."""
 
     TOKEN_CREATED = "token_created"  # noqa: S105 - the name of an action  # nosec B105
-    TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of an action  # nosec B105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of an action  # nosec B105
     DEVICE_ENROLLED = "device_enrolled"
     DEVICE_RENEWED = "device_renewed"
     DEVICE_RETIRED = "device_retired"
@@ -78,7 +78,7 @@ class Action(StrEnum):
 DETAILS: Mapping[Action, frozenset[str]] = MappingProxyType(
     {
         Action.TOKEN_CREATED: frozenset({"digest", "replaces", "expires_at"}),
-        Action.TOKEN_WITHDRAWN: frozenset({"digest"}),
+        Action.TOKEN_REVOKED: frozenset({"digest"}),
         Action.DEVICE_ENROLLED: frozenset({"address", "site", "token_digest", "key_id", "again"}),
         Action.DEVICE_RENEWED: frozenset({"address", "signed_by", "key_id"}),
         Action.DEVICE_RETIRED: frozenset({"reason", "certificates"}),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 
 import structlog
 
@@ -76,8 +75,9 @@ class IdleTeacher:
         thread.shutdown(wait=False)
         while not (stop.is_set() or ended.done()):
             wait([ended], timeout=_LOOK_UP_S)
-        with suppress(TimeoutError):
-            ended.result(timeout=_LAST_LOOK_S)
+        wait([ended], timeout=_LAST_LOOK_S)
+        if ended.done():
+            ended.result()
 
     def _look_until(self, stop: threading.Event) -> None:
         step_back()

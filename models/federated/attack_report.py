@@ -8,6 +8,7 @@ from typing import Any
 
 from common.rounds import Strategy
 from models.federated.attacks import Attack
+from models.federated.verdicts import Judged
 
 MOST_LOST = 0.01
 """With screening and up to two attackers of ten."""
@@ -25,6 +26,9 @@ class Row:
         lost: Against the same strategy, nobody bad and nothing screened.
         caught: How many of the attackers were refused.
         wronged: How many of the others were.
+        bad_rise: The least rise of the classes' cross entropy among the attackers that were
+            asked about the server's pictures, nats; None where nobody was.
+        honest_rise: The most among the others.
         note: Why there is no result.
     """
 
@@ -37,7 +41,14 @@ class Row:
     lost: float | None
     caught: int
     wronged: int
+    bad_rise: float | None = None
+    honest_rise: float | None = None
     note: str = ""
+
+
+def rises_of(judged: Sequence[Judged]) -> list[float]:
+    """What those answered who were asked about the server's pictures, nats."""
+    return [one.class_rise for one in judged if one.class_rise is not None]
 
 
 def broken_promises(rows: Sequence[Row]) -> list[str]:
@@ -89,7 +100,12 @@ def line(row: Row) -> str:
     """One row for reading."""
     state = "screened" if row.is_screened else "unscreened"
     lost = "no result: " + row.note if row.lost is None else f"lost {100 * row.lost:+.1f}"
+    rises = "".join(
+        f", {who} {rise:+.2f} nats"
+        for who, rise in (("bad from", row.bad_rise), ("honest to", row.honest_rise))
+        if rise is not None
+    )
     return (
         f"{row.strategy} {row.attack} x{row.attackers} {state}: {_cell(row)} ({lost}; "
-        f"{row.caught} caught, {row.wronged} wronged)"
+        f"{row.caught} caught, {row.wronged} wronged{rises})"
     )

@@ -28,7 +28,7 @@ from common.rounds import (
 )
 from models.federated.aggregation import aggregate
 from models.federated.attack_problem import AttackProblem, weighted_mean
-from models.federated.attack_report import Row, line
+from models.federated.attack_report import Row, line, rises_of
 from models.federated.attack_scores import NOT_FINITE, KeptScores, asked_once
 from models.federated.attacks import Attack, Material, Reply, reply_of
 from models.federated.parameters import F32
@@ -119,7 +119,8 @@ class AttackTable:
         """One row, without what it lost."""
         bad = self._problem.attackers[:attackers]
         arrived = self._round(attack, attackers, is_screened)
-        judged = arrived.judged
+        theirs = [one for one in arrived.judged if one.client in bad]
+        others = [one for one in arrived.judged if one.client not in bad]
         row = Row(
             strategy=strategy,
             attack=attack,
@@ -128,8 +129,10 @@ class AttackTable:
             map50=None,
             car_map50=None,
             lost=None,
-            caught=sum(not one.is_taken for one in judged if one.client in bad),
-            wronged=sum(not one.is_taken for one in judged if one.client not in bad),
+            caught=sum(not one.is_taken for one in theirs),
+            wronged=sum(not one.is_taken for one in others),
+            bad_rise=min(rises_of(theirs), default=None),
+            honest_rise=max(rises_of(others), default=None),
         )
         key = f"{strategy} {arrived.fingerprint}"
         found = self._kept.of_round(key)

@@ -37,7 +37,7 @@ __all__ = ["Arrived", "Judged", "Reason", "RoundFacts", "screen"]
 
 MOST_CLAIMED = 10**12
 MOST_TOLD = 1000.0
-"""Nats; an infinite rise is written down as this, because JSON has no infinity."""
+"""Nats; a rise without end, or of a base that answers nothing, is written down as this."""
 
 _BLOCK_VALUES = 65_536
 
@@ -203,7 +203,8 @@ def _ask(
     for one in arrived:
         if judged[one.client].is_taken:
             delta = one.vector_of() * np.float32(judged[one.client].scale)
-            rise = min(class_rise(delta), MOST_TOLD)
+            rise = float(np.nan_to_num(class_rise(delta), nan=MOST_TOLD, posinf=MOST_TOLD))
+            rise = min(max(rise, -MOST_TOLD), MOST_TOLD)
             rises[one.client] = rise
             judged[one.client] = replace(judged[one.client], class_rise=rise)
     for client in confused(rises, settings):

@@ -143,18 +143,18 @@ def test_a_token_is_shown_once(fleet: OpsFleet, app: FastAPI, pages: PageClient)
     assert [one.site for one in container_of(app).tokens().list()] == ["new-site"]
 
 
-def test_an_open_token_is_withdrawn_once(fleet: OpsFleet, app: FastAPI, pages: PageClient) -> None:
+def test_an_open_token_is_revoked_once(fleet: OpsFleet, app: FastAPI, pages: PageClient) -> None:
     pages.post("/fleet/tokens", data={"site": "new-site", "hours": "24"})
     (token,) = container_of(app).tokens().list()
-    path = f"/fleet/tokens/{token.id}/withdrawal"
+    path = f"/fleet/tokens/{token.id}/revocation"
 
     before = pages.get("/fleet/tokens").text
-    withdrawn = pages.post(path, data={})
-    after = pages.get(withdrawn.headers["location"]).text
+    revoked = pages.post(path, data={})
+    after = pages.get(revoked.headers["location"]).text
     again = pages.post(path, data={})
 
     assert f'action="{path}"' in before
-    assert withdrawn.status_code == 303
+    assert revoked.status_code == 303
     assert "nobody enrols with it any more" in after
     assert path not in after
     assert again.status_code == 409
@@ -212,7 +212,7 @@ def test_a_viewer_changes_nothing(fleet: OpsFleet, database: Database, tmp_path:
     answers = [
         pages.get("/fleet/tokens"),
         pages.post("/fleet/tokens", data={"site": "new-site", "hours": "24"}),
-        pages.post(f"/fleet/tokens/{'0' * 12}/withdrawal", data={}),
+        pages.post(f"/fleet/tokens/{'0' * 12}/revocation", data={}),
         pages.get(f"/fleet/{device}/retirement"),
         pages.post(f"/fleet/{device}/retirement", data={"name": device, "reason": "x"}),
     ]

@@ -114,7 +114,9 @@ def test_swapped_labels_are_caught_by_who_asks_about_pictures(tmp_path: Path) ->
 
     caught = picked(rows, 2, is_screened=True)
     assert (caught.caught, caught.wronged) == (2, 0)
-    assert picked(rows, 2, is_screened=False).caught == 0
+    assert (caught.bad_rise, caught.honest_rise) == (2.0, 0.1)
+    unscreened = picked(rows, 2, is_screened=False)
+    assert (unscreened.caught, unscreened.bad_rise, unscreened.honest_rise) == (0, None, None)
     assert len(asked) == len(set(asked)) == 12  # ten honest ones and two lies, once each
 
 

@@ -406,6 +406,15 @@ def test_who_mixes_up_classes_is_refused_whatever_its_length_and_direction() -> 
     assert sum(one.weight for one in judged.values()) == pytest.approx(1)
 
 
+def test_a_base_that_answers_nothing_accuses_nobody() -> None:
+    deltas = honest_deltas(LAYOUT, 4, agreement=0.3)
+
+    judged = asked(deltas, dict.fromkeys(deltas, float("nan")) | {"camera-03": -float("inf")})
+
+    assert all(one.is_taken for one in judged.values())
+    assert [one.class_rise for one in judged.values()] == [1000, 1000, 1000, -1000]
+
+
 def test_what_everybody_forgets_is_nobodys_lie() -> None:
     deltas = honest_deltas(LAYOUT, 4, agreement=0.3)
 
