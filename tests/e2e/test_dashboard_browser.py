@@ -175,9 +175,7 @@ def test_a_class_of_movements_is_chosen_without_a_new_page(chromium: Browser, ad
         page.goto(f"{address}/sites/{SITE}?day={yesterday()}")
         page.get_by_label("Class", exact=True).select_option("bus")
 
-        row = page.get_by_role("row").filter(
-            has=page.get_by_role("rowheader", name="south-leg", exact=True)
-        )
+        row = page.locator("#movements tr[data-leg='south-leg']")
         # The hours are not summed in this database: nothing is known, and nothing is made up.
         expect(row).to_contain_text("–")
         expect(page.locator("#movements .turns__drawing")).to_be_visible()

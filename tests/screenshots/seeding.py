@@ -71,6 +71,7 @@ def shown_coordinator(folder: Path) -> Iterator[Shown]:
     fleet = OpsFleet(container, now=now)
     with acting_as(_person("tom")):
         boxes = fleet.everything()
+        container.tokens().create("harbour-road", hours=24)  # waits for its box
         well = [_well(fleet, junction.slug) for junction in JUNCTIONS if not junction.is_blind]
     _doubts(database, city, now)
     with acting_as(_person("mila")):
