@@ -86,6 +86,10 @@ def api(config: ConfigFile = DEFAULT_CONFIG, log_level: Level = LogLevel.INFO) -
 def ingest(
     config: ConfigFile = DEFAULT_CONFIG,
     worker: Annotated[int, typer.Option(help="Number of this worker, from 0.", min=0)] = 0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Answer Prometheus at 127.0.0.1 on this port.", min=1, max=65535),
+    ] = None,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run one ingest worker alone; with several, each has its own --worker number."""
@@ -97,7 +101,10 @@ def ingest(
             hint="set ingest.workers in the configuration, the same for every worker",
         )
     _prepare(container)
-    _run(container, serving.ingest_alone(container, index=worker, workers=workers))
+    _run(
+        container,
+        serving.ingest_alone(container, index=worker, workers=workers, metrics_port=metrics_port),
+    )
 
 
 @app.command()

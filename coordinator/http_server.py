@@ -75,7 +75,7 @@ class HttpServer:
         except OSError as error:
             raise ConfigError(
                 f"{address.name} cannot listen at {address.host}:{address.port}: {error.strerror}",
-                hint=f"correct {address.name}.host and {address.name}.port, or stop what is there",
+                hint=f"give {address.name} another address or port, or stop what is there",
             ) from error
         config = uvicorn.Config(
             self._app,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from prometheus_client import make_asgi_app
+
 from common.errors import UnreachableError
 from coordinator.app import create_app, create_device_app
 from coordinator.container import CoordinatorContainer
@@ -62,13 +64,23 @@ def api_alone(container: CoordinatorContainer) -> Parts:
     return parts
 
 
-def ingest_alone(container: CoordinatorContainer, *, index: int, workers: int) -> Parts:
-    """One worker; its broker runs elsewhere."""
+def ingest_alone(
+    container: CoordinatorContainer, *, index: int, workers: int, metrics_port: int | None = None
+) -> Parts:
+    """One worker; its broker runs elsewhere.
+
+    Its figures are answered on loopback at ``metrics_port``, without a login: they count messages,
+    and name neither a box nor a place.
+    """
     write = container.security_events().write
     noted = Loop("security-events", write, every_s=_EVENTS_S, metrics=container.metrics())
     container.parts().add("security-events", noted)
     _add_ingest(container, [index], workers)
     parts: Parts = container.parts()
+    if metrics_port is not None:
+        address = HttpAddress(name="metrics", host="127.0.0.1", port=metrics_port)
+        figures = make_asgi_app(container.metrics().registry)
+        parts.add("metrics", HttpServer(figures, address))
     return parts
 
 

@@ -42,21 +42,27 @@ def config(tmp_path: Path, ports: dict[str, int]) -> Path:
 
 
 @contextmanager
-def serving(config: Path, api_port: int) -> Iterator[subprocess.Popen[str]]:
+def running(config: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, "serve", "--config", str(config)],
+        [sys.executable, "-c", RUN, *command, "--config", str(config)],
         stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
         env={**os.environ, "ITS_LOG_LEVEL": "info"},
     )
     try:
-        wait_for(process, api_port)
         yield process
     finally:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@contextmanager
+def serving(config: Path, api_port: int) -> Iterator[subprocess.Popen[str]]:
+    with running(config, "serve") as process:
+        wait_for(process, api_port)
+        yield process
 
 
 def wait_for(process: subprocess.Popen[str], port: int) -> None:
@@ -136,3 +142,27 @@ def test_a_second_coordinator_on_the_same_folder_is_refused(
 
     assert second.returncode == 7
     assert "is served by another coordinator" in second.stderr
+
+
+def test_an_ingest_worker_alone_answers_its_figures_on_loopback(config: Path) -> None:
+    port = free_port()
+    with running(config, "ingest", "--metrics-port", str(port)) as process:
+        figures = scraped(process, f"http://127.0.0.1:{port}/metrics")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_S)
+
+    # Nobody started a broker: the worker waits for one, and says so.
+    assert "its_ingest_is_connected 0.0" in figures
+    assert process.returncode == 0
+
+
+def scraped(process: subprocess.Popen[str], url: str) -> str:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+                text: str = answer.read().decode()
+                return text
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"no figures: {process.stderr.read() if process.stderr else ''}")
