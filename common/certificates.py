@@ -50,6 +50,7 @@ __all__ = [
     "make_crl",
     "make_csr",
     "new_tls_key",
+    "renew_issuing",
     "tls_key_from_pem",
     "tls_key_to_pem",
     "trust_fingerprint",
@@ -98,13 +99,21 @@ def create_issuing(
     Raises:
         TrustError: The root's certificate has ended.
     """
-    key = new_tls_key()
     subject = named(common_name or f"ITS issuing CA {now:%Y-%m-%dT%H:%M:%S.%fZ}")
-    builder = _signed_by(root, subject, key.public_key(), now=now, ends_in=days * _DAY)
-    builder = _as_authority(builder, path_length=0)
-    uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-    builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-    return CertifiedKey(builder.sign(root.key, SHA256()), key)
+    return _as_issuing(root, subject, new_tls_key(), now=now, days=days)
+
+
+def renew_issuing(
+    root: CertifiedKey, issuing: CertifiedKey, *, now: datetime, days: int
+) -> CertifiedKey:
+    """The same issuing CA with a later end.
+
+    Name and key stay, so that its revocation list and what it certified before stay good.
+
+    Raises:
+        TrustError: The root's certificate has ended.
+    """
+    return _as_issuing(root, issuing.certificate.subject, issuing.key, now=now, days=days)
 
 
 def issue_device(
@@ -199,6 +208,21 @@ _NO_USE = dict.fromkeys(
 )
 
 
+def _as_issuing(
+    root: CertifiedKey,
+    subject: x509.Name,
+    key: TlsKey,
+    *,
+    now: datetime,
+    days: int,
+) -> CertifiedKey:
+    builder = _signed_by(root, subject, key.public_key(), now=now, ends_in=days * _DAY)
+    builder = _as_authority(builder, path_length=0)
+    uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+    builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+    return CertifiedKey(builder.sign(root.key, SHA256()), key)
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: EllipticCurvePublicKey, *, starts_at: datetime
 ) -> x509.CertificateBuilder:
@@ -220,7 +244,7 @@ def _signed_by(
     if last <= now:
         raise TrustError(
             f"certificate of {issuer.certificate.subject.rfc4514_string()} ended at {last}",
-            hint="make a new issuing certificate with the root key",
+            hint="while the root is good: its-camera-ai fleet keys renew-issuing",
         )
     builder = _builder(subject, issuer.certificate.subject, key, starts_at=now - BACKDATED)
     # A leaf that outlives its issuer could not be verified to its end.

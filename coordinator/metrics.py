@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    make_asgi_app,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -19,6 +25,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from coordinator.federation.figures_store import RoundFigures
     from coordinator.security.threats.findings import Severity
 
@@ -168,6 +176,10 @@ class Metrics:
     def add_alerts(self, read: Callable[[], Mapping[Severity, int] | None]) -> None:
         """Ask ``read`` for the alerts that are not closed at every scrape."""
         self.registry.register(_Alerts(read))
+
+    def application(self) -> ASGIApp:
+        """Answers every path with the figures, to whoever asks."""
+        return make_asgi_app(self.registry)
 
     def text(self) -> bytes:
         """Everything in the text format that Prometheus reads."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
-
-from prometheus_client import make_asgi_app
 
 from common.errors import UnreachableError
 from coordinator.app import create_app, create_device_app
@@ -37,6 +36,7 @@ _FIGURES = {
     "devices_replaced": "Boxes that others replaced",
     "devices_retired": "Boxes that were taken out of service",
     "broker_connections": "Clients of the embedded broker",
+    "issuing_certificate_days": "Days until the issuing certificate ends",
 }
 
 
@@ -79,8 +79,7 @@ def ingest_alone(
     parts: Parts = container.parts()
     if metrics_port is not None:
         address = HttpAddress(name="metrics", host="127.0.0.1", port=metrics_port)
-        figures = make_asgi_app(container.metrics().registry)
-        parts.add("metrics", HttpServer(figures, address))
+        parts.add("metrics", HttpServer(container.metrics().application(), address))
     return parts
 
 
@@ -177,7 +176,8 @@ class _FleetFigures:
         self._container = container
 
     def __call__(self) -> Mapping[str, float]:
-        figures: dict[str, float] = {}
+        left = self._container.authority().ends_at - self._container.clock().now()
+        figures: dict[str, float] = {"issuing_certificate_days": left / timedelta(days=1)}
         if self._container.runs_broker():
             figures["broker_connections"] = self._container.embedded().connections
         try:

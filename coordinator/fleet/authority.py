@@ -1,15 +1,16 @@
 """Key files → certificates for boxes, servers and this coordinator, and the revocation list.
 
 The root key certifies the issuing key once and can then be moved offline; everything here goes
-on without it until the issuing certificate ends.
+on without it until the issuing certificate ends; shortly before, the root key certifies it anew.
 """
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from common.certificates import (
     make_crl,
     make_csr,
     new_tls_key,
+    renew_issuing,
     tls_key_to_pem,
     trust_fingerprint,
 )
@@ -59,6 +61,7 @@ class Authority:
         self._server_days = server_days
         self._crl_days = crl_days
         self._issuing: CertifiedKey | None = None
+        self._written_at = 0
 
     @property
     def exists(self) -> bool:
@@ -81,8 +84,7 @@ class Authority:
             UnreachableError: The folder cannot be written.
         """
         make_private_folder(self._folder)
-        with (self._folder / "authority.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._alone():
             if self.exists:
                 return False
             now = self._clock.now()
@@ -93,6 +95,31 @@ class Authority:
             write_private(self._folder / "issuing.pem", issuing.certificate_pem)
             write_private(self._folder / "issuing.key", tls_key_to_pem(issuing.key))
             return True
+
+    def renew(self, root_key_file: Path) -> datetime:
+        """Let the root certify the issuing key anew; a running coordinator notices by itself.
+
+        Args:
+            root_key_file: Where the root key is now; it is read and left there.
+
+        Returns:
+            The new end of the issuing certificate.
+
+        Raises:
+            ConfigError: Not the root key of this coordinator, or a file that others may read.
+            TrustError: The root's certificate has ended.
+        """
+        with self._alone():
+            root = CertifiedKey.load(root_key_file, self._folder / "root.pem")
+            now = self._clock.now()
+            renewed = renew_issuing(root, self._issuer(), now=now, days=ISSUING_DAYS)
+            write_private(self._folder / "issuing.pem", renewed.certificate_pem)
+            return renewed.certificate.not_valid_after_utc
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the issuing certificate ends."""
+        return self._issuer().certificate.not_valid_after_utc
 
     @property
     def trust_pem(self) -> bytes:
@@ -151,15 +178,22 @@ class Authority:
         return make_crl(self._issuer(), revoked, now, now + timedelta(days=self._crl_days))
 
     def _issuer(self) -> CertifiedKey:
-        if self._issuing is None:
-            if not self.exists:
-                raise ConfigError(
-                    f"no issuing key in {self._folder}", hint="run its-camera-ai coordinator init"
-                )
-            self._issuing = CertifiedKey.load(
-                self._folder / "issuing.key", self._folder / "issuing.pem"
+        if not self.exists:
+            raise ConfigError(
+                f"no issuing key in {self._folder}", hint="run its-camera-ai coordinator init"
             )
+        certificate = self._folder / "issuing.pem"
+        written_at = certificate.stat().st_mtime_ns
+        if self._issuing is None or written_at != self._written_at:
+            self._issuing = CertifiedKey.load(self._folder / "issuing.key", certificate)
+            self._written_at = written_at
         return self._issuing
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self._folder / "authority.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _read(self, name: str) -> bytes:
         return read_private(self._folder / name, what="certificate")

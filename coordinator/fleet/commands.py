@@ -110,3 +110,25 @@ def rotate_keys(
             audit.record(session, Action.KEYS_ROTATED, subject=each.value, detail=told)
             rotated = ring.rotate(each)
         typer.echo(f"{each} key in effect: {rotated.id}")
+
+
+@keys_app.command("renew-issuing")
+def renew_issuing(
+    root_key: Annotated[
+        Path, typer.Option("--root-key", help="The root's key, where it is kept (mode 0600).")
+    ],
+    config: ConfigFile = DEFAULT_CONFIG,
+) -> None:
+    """Let the root certify the issuing key anew, for another five years.
+
+    The key itself stays: boxes, listeners and the revocation list go on, and a running
+    coordinator notices by itself. The root's key is only read.
+    """
+    container = open_container(config)
+    authority, audit = container.authority(), container.audit()
+    before = authority.ends_at
+    with container.database().session() as session:
+        told = {"before": before.isoformat()}
+        audit.record(session, Action.ISSUING_RENEWED, subject="issuing", detail=told)
+        after = authority.renew(root_key)
+    typer.echo(f"issuing certificate good until {after:%Y-%m-%d}, before until {before:%Y-%m-%d}")

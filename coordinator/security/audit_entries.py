@@ -42,6 +42,7 @@ class Action(StrEnum):
     PLATE_WISHED = "plate_wished"
     PLATE_FORGOTTEN = "plate_forgotten"
     KEYS_ROTATED = "keys_rotated"
+    ISSUING_RENEWED = "issuing_renewed"
     ROUNDS_LAUNCHED = "rounds_launched"
     ROUNDS_STOPPED = "rounds_stopped"
     ROUNDS_RESUMED = "rounds_resumed"
@@ -86,6 +87,7 @@ DETAILS: Mapping[Action, frozenset[str]] = MappingProxyType(
         Action.PLATE_WISHED: frozenset({"device", "number"}),
         Action.PLATE_FORGOTTEN: frozenset(),
         Action.KEYS_ROTATED: frozenset({"before"}),
+        Action.ISSUING_RENEWED: frozenset({"before"}),
         Action.ROUNDS_LAUNCHED: frozenset({"clients", "rounds", "strategy", "parent_sha256"}),
         Action.ROUNDS_STOPPED: frozenset({"round"}),
         Action.ROUNDS_RESUMED: frozenset({"round"}),

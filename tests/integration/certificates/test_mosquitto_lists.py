@@ -20,6 +20,7 @@ from common.certificates import (
     make_crl,
     make_csr,
     new_tls_key,
+    renew_issuing,
     tls_key_from_pem,
     tls_key_to_pem,
 )
@@ -153,3 +154,16 @@ def test_boxes_of_the_old_issuing_ca_are_let_in_while_its_list_stays(
     assert both == [True, True, True]
     assert is_let_in(broker, tmp_path)
     assert not is_let_in(broker, tmp_path, *new)
+
+
+def test_a_renewed_issuing_ca_goes_on_with_its_boxes_and_its_list(tmp_path: Path) -> None:
+    require_mosquitto()
+    renewed = renew_issuing(root(), issuing(), now=NOW + timedelta(seconds=1), days=730)
+    before, after, revoked = new_box(issuing()), new_box(renewed), new_box(issuing())
+    lists = crls(device_certificate(revoked[0]).serial, issuer=renewed)
+
+    trusted = root().certificate_pem + renewed.certificate_pem
+    with MosquittoBroker(write_folder(lists, cafile=trusted)) as broker:
+        let_in = [is_let_in(broker, tmp_path, *box) for box in (before, after, revoked)]
+
+    assert let_in == [True, True, False]

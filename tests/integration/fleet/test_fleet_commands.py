@@ -127,5 +127,29 @@ def test_keys_rotate(config: Path) -> None:
     assert sum(entry["ends_at"] is not None for entry in after) == 1
 
 
+def test_the_issuing_certificate_is_renewed_with_the_root_key_from_its_safe(
+    config: Path, tmp_path: Path
+) -> None:
+    typed(config, "keys", "list")  # makes the authority
+    keys, safe = tmp_path / "data" / "keys", tmp_path / "safe.key"
+    (keys / "root.key").rename(safe)
+    container = coordinator_container(load_config(config))
+    running = container.authority()
+    before, ended, trusted = running.chain_pem, running.ends_at, running.trust_pem
+
+    result = typed(config, "keys", "renew-issuing", "--root-key", str(safe))
+    stranger = typed(config, "keys", "renew-issuing", "--root-key", str(keys / "issuing.key"))
+    container.database().close()
+
+    # The process that ran before has noticed.
+    assert running.ends_at >= ended  # told in whole seconds
+    assert running.chain_pem != before
+    assert running.trust_pem == trusted
+    assert f"good until {running.ends_at:%Y-%m-%d}" in result.stdout
+    assert safe.exists()
+    assert not (keys / "root.key").exists()
+    assert "root.pem is not of the key in" in str(stranger.exception)
+
+
 def test_a_box_that_nobody_knows_is_said_to_be_unknown(config: Path) -> None:
     assert isinstance(typed(config, "show", "main-zzzzzz").exception, NotFoundError)
