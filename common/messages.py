@@ -203,6 +203,7 @@ class HealthReport(Message):
 
     Attributes:
         outbox_reports: Reports that wait for an acknowledgement.
+        temperature_c: Hottest part of the box, None where no sensor tells.
         egress_head: Newest link of the hash-chained egress log.
         twin_version: Version of the desired configuration that is in effect, 0 for none.
         twin_state: ``none``, ``applied``, ``refused`` or ``rolled_back``.
@@ -221,6 +222,7 @@ class HealthReport(Message):
     outbox_reports: Count
     outbox_bytes: Amount
     disk_free_bytes: Annotated[int, Field(ge=0, le=2**60)]
+    temperature_c: Annotated[float, Field(ge=-40, le=150)] | None = None
     certificate_expires_at: AwareDatetime | None = None
     egress_head: Digest | None = None
     twin_version: Annotated[int, Field(ge=0, le=2**31)] = 0

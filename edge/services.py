@@ -36,6 +36,7 @@ from edge.enrol.renewal import Renewal
 from edge.health import HEALTHY, CameraHealth, disk_free_bytes
 from edge.keeping.incident_board import IncidentBoard
 from edge.keeping.store import BinStore
+from edge.sensors import Sensors
 from edge.update.gate_process import GateProcess
 from edge.update.releases import ChosenModel, Releases
 from edge.update.root import release_source
@@ -215,6 +216,7 @@ def _parts(box: Box, settings: CoordinatorSettings) -> SenderParts:
             model=_model_version(box.model),
             cameras=box.board.cameras,
             disk_free_bytes=lambda: disk_free_bytes(config.data_folder),
+            temperature_c=Sensors().temperature_c,
             learning=box.learning,
             release=box.releases.state if box.releases else lambda: None,
         ),

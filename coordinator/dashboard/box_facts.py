@@ -23,6 +23,9 @@ _LATE_SHARE = 4
 
 _GIB = 1024**3
 _DISK_LOW, _DISK_OUT = 5 * _GIB, 1 * _GIB
+_WARM_C, _HOT_C = 80.0, 90.0
+"""Fanless boxes slow down from about 85 to 100 degrees on, and with them the counting."""
+
 _OUTBOX_LATE = 60
 """Reports; a box makes about one a minute and camera."""
 
@@ -72,6 +75,7 @@ class BoxFacts:
     release: Word
     learning: Word
     disk: Word
+    temperature: Word
     outbox: Word
     concerns: tuple[str, ...]
 
@@ -97,6 +101,7 @@ def facts_of(box: BoxOverview, *, now: datetime, certificate_life: timedelta) ->
         release=release(health.release if health else None),
         learning=_learning(health),
         disk=_disk(health),
+        temperature=_temperature(health),
         outbox=_outbox(health),
         concerns=(),
     )
@@ -139,6 +144,7 @@ def _concerns(found: BoxFacts) -> Iterator[str]:
         "Configuration": found.configuration,
         "Model": found.release,
         "Disk": found.disk,
+        "Temperature": found.temperature,
         "Outbox": found.outbox,
     }
     for name, word in named.items():
@@ -192,6 +198,14 @@ def _disk(health: HealthReport | None) -> Word:
     free = health.disk_free_bytes
     tone = "bad" if free < _DISK_OUT else "watch" if free < _DISK_LOW else "good"
     return Word(text=f"{number(free / _GIB, 1)} GiB free", tone=tone)
+
+
+def _temperature(health: HealthReport | None) -> Word:
+    if health is None or health.temperature_c is None:
+        return Word(text="–", tone="none")
+    degrees = health.temperature_c
+    tone = "bad" if degrees >= _HOT_C else "watch" if degrees >= _WARM_C else "good"
+    return Word(text=f"{number(degrees)} °C", tone=tone)
 
 
 def _outbox(health: HealthReport | None) -> Word:

@@ -12,9 +12,9 @@ from edge.enrol.identity import Identity
 from edge.health import disk_free_bytes
 from edge.learn.learning import is_node_installed, open_vault
 from edge.learn.readiness import judge
-from edge.learn.sensors import Sensors
 from edge.learn.settings import LearnSettings
 from edge.learn.watching import counts
+from edge.sensors import Sensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

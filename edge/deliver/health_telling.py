@@ -24,6 +24,7 @@ class BoxFacts:
     Attributes:
         cameras: Asked for the states of the cameras.
         disk_free_bytes: Asked for what the data folder's disk has left.
+        temperature_c: Asked for the hottest part of the box, None where no sensor tells.
         learning: Asked for what the box could train with, None where it does not learn.
         release: Asked for what became of the wished release, None where none is taken.
     """
@@ -32,6 +33,7 @@ class BoxFacts:
     model: str
     cameras: Callable[[], tuple[CameraState, ...]]
     disk_free_bytes: Callable[[], int]
+    temperature_c: Callable[[], float | None] = lambda: None
     learning: Callable[[], LearningState | None] = lambda: None
     release: Callable[[], ReleaseState | None] = lambda: None
 
@@ -100,6 +102,7 @@ class HealthTeller:
             outbox_reports=min(_MOST_COUNT, status.reports + status.bins),
             outbox_bytes=status.used_bytes,
             disk_free_bytes=facts.disk_free_bytes(),
+            temperature_c=facts.temperature_c(),
             certificate_expires_at=deliveries.certificate_expires_at,
             egress_head=deliveries.egress_head,
             twin_version=twin.version,

@@ -29,10 +29,10 @@ from edge.learn.learning import open_vault
 from edge.learn.lookers import open_lookers
 from edge.learn.rate_benchmark import SOURCE, measure_rates
 from edge.learn.readiness import judge
-from edge.learn.sensors import Sensors
 from edge.learn.settings import LearnSettings
 from edge.learn.train_command import train
 from edge.learn.watching import counts
+from edge.sensors import Sensors
 
 app = typer.Typer(help="Samples, labels and readiness of this box.", no_args_is_help=True)
 

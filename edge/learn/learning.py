@@ -32,10 +32,10 @@ from edge.learn.keeping import SampleKeeper
 from edge.learn.lookers import open_lookers
 from edge.learn.sampler import Chosen, Sampler
 from edge.learn.selection import Quotas, Reason
-from edge.learn.sensors import Sensors
 from edge.learn.settings import LearnSettings
 from edge.learn.supernode import NodeOrder, SuperNode
 from edge.learn.watching import ReadinessWatch
+from edge.sensors import Sensors
 
 TRUSTED_FILE = "trusted.json"
 """Whose bundles the node executes, inside the bundles folder."""

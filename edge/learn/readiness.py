@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from common.readiness_file import ReadinessCheck, ReadinessNote
-from edge.learn.sensors import Reading
 from edge.learn.settings import LearnSettings, window_of
+from edge.sensors import Reading
 
 _LASTING = frozenset({"temperature", "mains", "power", "window"})
 """Checks that must hold while training goes on. What training takes itself, load and memory,

@@ -16,8 +16,8 @@ from common.sample_files import SampleVault
 from common.samples import LABELLED, LabelSource
 from common.timing import Clock
 from edge.learn.readiness import Readiness, SampleCounts, judge
-from edge.learn.sensors import Sensors
 from edge.learn.settings import LearnSettings
+from edge.sensors import Sensors
 
 log = structlog.get_logger(__name__)
 

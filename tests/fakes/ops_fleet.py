@@ -45,6 +45,7 @@ class OpsFleet:
             "outbox_reports": 1,
             "outbox_bytes": 4096.0,
             "disk_free_bytes": 41 * GIB,
+            "temperature_c": 52.5,
             "cameras": (
                 CameraState(camera="cam-north", state="running", fps=14.8, last_frame_at=at),
             ),
@@ -103,7 +104,7 @@ class OpsFleet:
                     camera="harbour-road-2", state="running", fps=9.7, last_frame_at=self.now
                 ),
             ),
-            disk_free_bytes=2 * GIB, outbox_reports=940, outbox_bytes=3.1e7,
+            disk_free_bytes=2 * GIB, temperature_c=91.0, outbox_reports=940, outbox_bytes=3.1e7,
             release=self.release(
                 Step.REFUSED, wanted_version="1.2.0", reason="low_f1",
                 gate=GateFigures(match=0.91, f1=0.642, active_f1=0.718),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -66,3 +66,14 @@ def test_a_decision_on_a_wish_is_told_at_once(clock: StandingClock) -> None:
     assert (report.twin_seen, report.twin_state, report.twin_reason) == (4, "refused", "not_valid")
     assert (report.outbox_reports, report.uptime_s) == (3, 0.0)
     assert not teller.is_due()
+
+
+@pytest.mark.parametrize("told_c", [61.5, None], ids=["a sensor", "no sensor"])
+def test_the_hottest_part_is_told_where_a_sensor_knows_it(
+    clock: StandingClock, told_c: float | None
+) -> None:
+    facts = replace(FACTS, temperature_c=lambda: told_c)
+
+    report = HealthTeller(facts, Decided(), clock=clock, every_s=60).report(DELIVERIES)
+
+    assert report.temperature_c == told_c

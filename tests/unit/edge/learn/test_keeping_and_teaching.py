@@ -26,9 +26,9 @@ from edge.learn.pictures import from_jpeg, to_jpeg
 from edge.learn.readiness import SampleCounts
 from edge.learn.sampler import Chosen
 from edge.learn.selection import Reason
-from edge.learn.sensors import Sensors
 from edge.learn.settings import LearnSettings
 from edge.learn.watching import ReadinessWatch, counts
+from edge.sensors import Sensors
 from tests.fakes.clocks import StandingClock
 
 pytestmark = pytest.mark.unit

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.learn.readiness import SampleCounts, is_within, judge
-from edge.learn.sensors import Reading, Sensors
 from edge.learn.settings import LearnSettings, ReadinessSettings
+from edge.sensors import Reading, Sensors
 
 pytestmark = pytest.mark.unit
 
