@@ -70,7 +70,12 @@ class CountSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaSums:
-    """One area in one bin; None where it was not measured."""
+    """One area in one bin; None where it was not measured.
+
+    Attributes:
+        bins: How many bins it is of; 0 where that was not kept yet.
+        withheld_bins: How many of them were withheld, so that the figures miss them.
+    """
 
     series_id: int
     start: datetime
@@ -79,7 +84,8 @@ class AreaSums:
     queue_most_m: float | None
     dwell_mean_s: float | None
     walks: int | None
-    is_withheld: bool = False
+    bins: int
+    withheld_bins: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

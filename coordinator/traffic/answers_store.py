@@ -96,9 +96,10 @@ class AnswersStore:
                 queue_most_m=queue_m,
                 dwell_mean_s=dwell_s,
                 walks=None if walks is None else int(walks),
-                is_withheld=bool(withheld),
+                bins=int(bins),
+                withheld_bins=int(withheld),
             )
-            for series_id, start, occupied, queue, queue_m, dwell_s, walks, withheld in (
+            for series_id, start, occupied, queue, queue_m, dwell_s, walks, bins, withheld in (
                 self._session.connection().execute(query).all()
             )
         ]

@@ -40,7 +40,7 @@ def _area_bin(start: datetime, row: AreaSums | None, watched: Watched) -> AreaBi
     )
     state = state_of(
         has_number=any(value is not None for value in values),
-        withheld_bins=int(row.is_withheld) if row else 0,
+        withheld_bins=row.withheld_bins if row else 0,
         watched=watched,
     )
     return AreaBinView(
@@ -50,4 +50,5 @@ def _area_bin(start: datetime, row: AreaSums | None, watched: Watched) -> AreaBi
         queue_most_m=row.queue_most_m if row else None,
         dwell_mean_s=row.dwell_mean_s if row else None,
         walks=row.walks if row else None,
+        withheld_share=round(row.withheld_bins / row.bins, 4) if row and row.bins else 0.0,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlmodel import col
 
 from common.road_users import ROAD_USERS
@@ -42,8 +42,7 @@ def counts_by_bin(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
                 col(CountRow.series_id),
                 col(CountRow.start),
                 *_summed(CountRow),
-                func.count(),
-                func.sum(case((col(CountRow.withheld), 1), else_=0)),
+                *_how_many(CountRow),
                 func.min(col(CountRow.headway_least_s)),
             )
             .where(*_within(CountRow, period, 60))
@@ -69,7 +68,13 @@ def counts_of_period(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
     """As ``counts_by_bin``, all bins of a series added up; start is the first one's."""
     row, seconds = _source(width)
     return (
-        select(col(row.series_id), func.min(col(row.start)), *_summed(row), *_how_many(row))
+        select(
+            col(row.series_id),
+            func.min(col(row.start)),
+            *_summed(row),
+            *_how_many(row),
+            func.min(col(row.headway_least_s)),
+        )
         .where(*_within(row, period, seconds))
         .group_by(col(row.series_id))
         .order_by(col(row.series_id))
@@ -151,13 +156,8 @@ def speeds_by_bin(width: Width, period: Period, *, keep_bins: bool) -> Select[*t
 
 
 def areas_by_bin(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
-    """series_id, start, occupied, queue, queue in metres, dwell, walks, withheld bins."""
+    """series_id, start, occupied, queue, queue in metres, dwell, walks, bins, withheld bins."""
     row: Any = AreaRow if width is Width.MINUTE else AreaRollupRow
-    withheld = (
-        func.max(case((col(AreaRow.withheld), 1), else_=0))
-        if row is AreaRow
-        else func.min(_nothing())
-    )
     return (
         select(
             col(row.series_id),
@@ -167,7 +167,7 @@ def areas_by_bin(width: Width, period: Period) -> Select[*tuple[Any, ...]]:
             func.max(col(row.queue_most_m)),
             func.avg(col(row.dwell_mean_s)),
             func.sum(col(row.walks)),
-            withheld,
+            *_how_many(row),
         )
         .where(*_within(row, period, width.seconds))
         .group_by(col(row.series_id), col(row.start))
@@ -198,13 +198,6 @@ def _summed(row: Any) -> list[Column]:
 
 
 def _how_many(row: Any) -> list[Column]:
-    if row is CountRow:
-        bins: Column = func.count()
-        withheld: Column = func.sum(case((col(CountRow.withheld), 1), else_=0))
-    else:
-        bins, withheld = func.sum(col(row.bins)), func.sum(col(row.withheld_bins))
-    return [bins, withheld, func.min(col(row.headway_least_s))]
-
-
-def _nothing() -> Column:
-    return literal(0)
+    if row in (CountRow, AreaRow):
+        return [func.count(), func.sum(case((col(row.withheld), 1), else_=0))]
+    return [func.sum(col(row.bins)), func.sum(col(row.withheld_bins))]

@@ -144,7 +144,8 @@ class _Writer:
         base = (
             "SELECT series.id AS series_id, bucket.start, base.tenant_id, "
             "base.width_s AS weight_s, occupied_share, queue_most, queue_most_m, dwell_mean_s, "
-            f"walks {_OF_SERIES} {reach} AND series.camera_id = bucket.camera_id"
+            "walks, CASE WHEN withheld THEN 1 ELSE 0 END AS withheld_bins "
+            f"{_OF_SERIES} {reach} AND series.camera_id = bucket.camera_id"
         )
         return _upsert(
             "traffic_area_rollup",
@@ -156,6 +157,8 @@ class _Writer:
                 "queue_most_m": "max(queue_most_m)",
                 "dwell_mean_s": _mean("dwell_mean_s"),
                 "walks": "sum(walks)",
+                "bins": "count(*)",
+                "withheld_bins": "sum(withheld_bins)",
             },
             base,
         )

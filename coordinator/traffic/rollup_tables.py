@@ -99,6 +99,8 @@ class AreaRollupRow(SQLModel, table=True):
     queue_most_m: float | None = None
     dwell_mean_s: float | None = None
     walks: int | None = None
+    bins: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    withheld_bins: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class RollupDueRow(SQLModel, table=True):

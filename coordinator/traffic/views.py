@@ -166,6 +166,7 @@ class AreaBinView(BinView):
     queue_most_m: float | None = Field(description="Longest queue; needs a calibration")
     dwell_mean_s: float | None
     walks: int | None = Field(description="People who walked across a crosswalk")
+    withheld_share: float = Field(description="Share of the reported bins that are not in it")
 
 
 class ServiceBinView(BinView):

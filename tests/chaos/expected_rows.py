@@ -61,9 +61,11 @@ def base_rows(bins: Iterable[Content], *, device: str) -> Tables:
 
 def rolled_up(base: Tables, *, zone: str) -> Tables:
     """Sums of base rows over 5, 15 and 60 minutes and local days."""
+    counts = _grouped(base["traffic_count"], zone, _count_sum)
     return {
         "camera_rollup": _grouped(base["camera_bin"], zone, _camera_sum),
-        "traffic_count_rollup": _grouped(base["traffic_count"], zone, _count_sum),
+        "traffic_count_rollup": counts,
+        "traffic_kind_rollup": _by_kind(counts),
         "traffic_speed_rollup": _grouped(base["traffic_speed"], zone, _speed_sum),
         "traffic_area_rollup": _grouped(base["traffic_area"], zone, _area_sum),
     }
@@ -88,6 +90,20 @@ def _grouped(rows: Rows, zone: str, summed: Any) -> Rows:
                 figures
             )
     return {key: summed(group) for key, group in groups.items()}
+
+
+def _by_kind(counts: Rows) -> Rows:
+    groups: defaultdict[Key, list[dict[str, Any]]] = defaultdict(list)
+    for (camera, kind, _, _, *when), figures in counts.items():
+        groups[camera, kind, *when].append(figures)
+    return {
+        key: {
+            **{name: _sum(row[name] for row in group) for name in CLASSES},
+            "bins": sum(row["bins"] for row in group),
+            "withheld_bins": 0,
+        }
+        for key, group in groups.items()
+    }
 
 
 def _camera_sum(group: list[dict[str, Any]]) -> dict[str, Any]:
@@ -123,6 +139,8 @@ def _area_sum(group: list[dict[str, Any]]) -> dict[str, Any]:
             for name in ("queue_most", "queue_most_m")
         },
         "walks": _sum(row["walks"] for row in group),
+        "bins": len(group),
+        "withheld_bins": 0,
     }
 
 

@@ -14,6 +14,7 @@ from coordinator.traffic.rollup_tables import (
     AreaRollupRow,
     CameraRollupRow,
     CountRollupRow,
+    KindRollupRow,
     RollupDueRow,
     SpeedRollupRow,
 )
@@ -31,6 +32,7 @@ from tests.chaos.expected_rows import Key, Rows, Tables
 _CAMERA_TABLES: tuple[tuple[str, type[SQLModel]], ...] = (
     ("camera_bin", CameraBinRow),
     ("camera_rollup", CameraRollupRow),
+    ("traffic_kind_rollup", KindRollupRow),
 )
 _SERIES_TABLES: tuple[tuple[str, type[SQLModel]], ...] = (
     ("traffic_count", CountRow),
@@ -40,7 +42,7 @@ _SERIES_TABLES: tuple[tuple[str, type[SQLModel]], ...] = (
     ("traffic_speed_rollup", SpeedRollupRow),
     ("traffic_area_rollup", AreaRollupRow),
 )
-_KEY_AFTER = ("start", "part", "width_s", "low_kmh")
+_KEY_AFTER = ("kind", "start", "part", "width_s", "low_kmh")
 _NO_FIGURE = frozenset({"tenant_id", "camera_id", "series_id", *_KEY_AFTER})
 
 

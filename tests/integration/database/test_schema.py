@@ -108,7 +108,7 @@ def test_going_down_to_the_base_leaves_no_table(database: Database) -> None:
 def test_a_program_refuses_a_database_that_is_behind(empty_database: Database) -> None:
     migrate(empty_database, to="0001")
 
-    with pytest.raises(ConflictError, match=r"version 0001, expected 0014"):
+    with pytest.raises(ConflictError, match=r"version 0001, expected 0015"):
         require_current(empty_database)
 
 

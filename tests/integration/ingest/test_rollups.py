@@ -181,6 +181,7 @@ def random_bin(chance: random.Random, start: datetime, width_s: int, part: int) 
         occupied_share=chance.choice([None, 0.0, 0.25, 0.5]),
         queue_most=chance.choice([None, 0, 4, 7]),
         walks=chance.choice([None, 0, 3]),
+        withheld=chance.random() < 0.2,
     )
     return CameraBin(
         camera="cam-1", start=start, part=part, width_s=width_s,
@@ -347,3 +348,5 @@ def assert_area_sums(database: Database, bins: Sequence[CameraBin]) -> None:
         assert found[key].queue_most == max(
             (a.queue_most for _, a in group if a.queue_most is not None), default=None
         )
+        assert found[key].bins == len(group)
+        assert found[key].withheld_bins == sum(a.withheld for _, a in group)

@@ -142,6 +142,19 @@ def test_areas_and_crosswalks_are_told_apart(city: TrafficCity, api: AsgiClient)
     assert crosswalks["areas"][0]["bins"][1]["walks"] is None
 
 
+def test_what_is_withheld_of_an_area_is_told(city: TrafficCity, api: AsgiClient) -> None:
+    half_past = EIGHT + timedelta(minutes=30)
+    city.watch(EIGHT)
+    city.watch(half_past)
+    city.area("zebra", EIGHT, bins=15, withheld_bins=15)
+    city.area("zebra", half_past, walks=4, bins=15, withheld_bins=3)
+
+    (zebra,) = get(api, "crosswalks")["areas"]
+
+    told = [(one["state"], one["walks"], one["withheld_share"]) for one in zebra["bins"][:3]]
+    assert told == [("withheld", None, 1.0), ("not_reported", None, 0.0), ("measured", 4, 0.2)]
+
+
 def test_a_junction_has_no_level_of_service_but_a_reason(
     city: TrafficCity, api: AsgiClient
 ) -> None:
