@@ -35,6 +35,35 @@ def test_a_lorry_seen_as_cab_and_bed_is_one(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_lorry_whose_bed_is_once_seen_too_short_is_one(seed: int) -> None:
+    # In one moment of the four seconds the bed's box ends 14 px higher, away from the cab.
+    cab = Mover(id=1, foot=route((0, 300, 230), (4, 300, 470)), size=(60, 40))
+    behind = route((0, 300, 194), (4, 300, 434))
+
+    def cut_short(at_s: float) -> tuple[float, float]:
+        x, y = behind(at_s)
+        return (x, y - 14) if 0.95 < at_s < 1.05 else (x, y)
+
+    bed = Mover(id=2, foot=cut_short, size=(64, 40))
+
+    assert count(Road([cab, bed], seed=seed).frames(ticks(4))) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_cars_that_touch_now_and_then_are_two(seed: int) -> None:
+    # 60 px/s, 42 px apart, 0.7 s; boxes of 34 px leave a gap that every third moment closes.
+    def shape(at_s: float) -> tuple[float, float]:
+        return 60, 34 if round(at_s * 25) % 3 else 46
+
+    pair = [
+        Mover(id=i, foot=route((0, 300, y), (4, 300, y + 240)), shape=shape)
+        for i, y in ((1, 230.0), (2, 188.0))
+    ]
+
+    assert count(Road(pair, seed=seed).frames(ticks(4))) == 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_two_cars_half_a_second_apart_with_road_between_them_are_two(seed: int) -> None:
     # 200 px/s; 120 px apart, 0.6 s, boxes 40 px high: 80 px of road between them.
     first = Mover(id=1, foot=route((0, 300, 200), (1.3, 300, 460)), size=(60, 40))
