@@ -144,7 +144,7 @@ class DemoRound:
         weights = Path(str(find_spec("models").origin)).parent / "weights"  # type: ignore[union-attr]
         parent = sorted(weights.glob("its-yolo11n-*.pt"))[-1]
         plan = self._folder / "plan.yaml"
-        content = {"run": RUN, "rounds": 1, "quorum": 2, "deadline_s": 600, "local": {"epochs": 2}}
+        content = {"run": RUN, "rounds": 1, "quorum": 2, "deadline_s": 1200, "local": {"epochs": 2}}
         plan.write_text(yaml.safe_dump(content), encoding="utf-8")
         run_command(
             "rounds", "launch", "--config", str(config_file), "--plan", str(plan),

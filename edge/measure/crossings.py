@@ -55,12 +55,13 @@ class _Follower:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A certain crossing that waits for its class and speed."""
+    """A certain crossing that waits for its class and speed; ``is_echo``: told already."""
 
     line: CountingLine
     cut: Cut
     follower: _Follower
     is_doubtful: bool = False
+    is_echo: bool = False
 
 
 class CountCrossings:
@@ -189,9 +190,10 @@ class CountCrossings:
 
     def _hold(self, line: CountingLine, cut: Cut, follower: _Follower) -> None:
         held = _Held(line, cut, follower)
-        if not any(_is_twin(held, other) for other in self._recent):
+        held.is_echo = any(_is_twin(held, other) for other in self._recent)
+        if not held.is_echo:
             self._held.append(held)
-            self._recent.append(held)
+        self._recent.append(held)
 
     def _end(self, ended: Iterable[int]) -> None:
         for track_id in ended:
@@ -265,13 +267,18 @@ def _is_twin(held: _Held, other: _Held) -> bool:
         return False
     if other.follower is held.follower:
         return False
+    apart_s, apart = abs(cut.at_s - rival.at_s), held.line.along(cut, rival)
+    if other.follower.root_id == held.follower.root_id and apart <= _SAME_SPOT:
+        # One road user whose boxes feed two ids in turn; each brings its own foot point.
+        return apart_s <= _ATTACHED_S
+    if other.is_echo:
+        return False
     if cut.is_inferred or rival.is_inferred:
         return is_same_passage(cut, rival)
-    apart_s = abs(cut.at_s - rival.at_s)
     ours, theirs = held.follower.path, other.follower.path
     if apart_s <= _TWIN_S and is_seen_twice(ours, theirs):
         return True
     have_cabs = ours.last.road_user.has_cab and theirs.last.road_user.has_cab
-    if not have_cabs or held.line.along(cut, rival) > _SAME_SPOT:
+    if not have_cabs or apart > _SAME_SPOT:
         return False
     return apart_s <= _SAME_SPOT_S or (apart_s <= _ATTACHED_S and is_attached(ours, theirs))

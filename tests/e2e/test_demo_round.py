@@ -9,7 +9,7 @@ from rich.console import Console
 from coordinator.demo import Demo, DemoSite
 from coordinator.demo_round import can_train
 
-pytestmark = [pytest.mark.e2e, pytest.mark.ml, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.e2e, pytest.mark.ml, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 SITES = (
     DemoSite(name="day", scene="simulate:road?seed=1&mix=car:8,truck:2,bus:2&duration=12"),
