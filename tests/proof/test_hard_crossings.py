@@ -50,6 +50,19 @@ def test_a_lorry_whose_bed_is_once_seen_too_short_is_one(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_lorry_whose_boxes_feed_two_ids_in_turn_is_one(seed: int) -> None:
+    # 60 px/s. Boxes of the whole lorry and of its bed alone take turns every 0.28 s, never
+    # together; the second id carries on the first, and its foot point passes 0.47 s later.
+    def turns(which: int) -> tuple[tuple[float, float], ...]:
+        return tuple((0.28 * n - 0.01, 0.28 * n + 0.27) for n in range(15) if n % 2 == which)
+
+    whole = Mover(id=1, foot=route((0, 300, 200), (4, 300, 440)), size=(100, 100), hidden=turns(1))
+    bed = Mover(id=2, foot=route((0, 300, 172), (4, 300, 412)), size=(100, 100), hidden=turns(0))
+
+    assert count(Road([whole, bed], seed=seed).frames(ticks(4))) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_two_cars_that_touch_now_and_then_are_two(seed: int) -> None:
     # 60 px/s, 42 px apart, 0.7 s; boxes of 34 px leave a gap that every third moment closes.
     def shape(at_s: float) -> tuple[float, float]:
