@@ -34,7 +34,7 @@ _TWIN_S = 0.3
 _SAME_SPOT_S = 0.4
 _SAME_SPOT = 0.35
 # A driver keeps a second and more to the one in front, hardly anybody less than this. Two
-# tracks that follow closer and hardly come apart are the cab and the bed of one lorry.
+# tracks that follow closer and never come apart are the cab and the bed of one lorry.
 _ATTACHED_S = 0.8
 _DEPARTED_S = 2.0
 _UNWATCHED_S = 2.0

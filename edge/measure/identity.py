@@ -28,9 +28,6 @@ _TWIN_OVERLAP = 0.7
 _TWIN_TIME_S = 0.02
 _FEWEST_TOGETHER = 3
 _TOUCH_SHARE = 0.1
-# One box in some is cut short by what stands before it. Two vehicles that follow each other
-# closely touch now and then, in one moment of three where boxes are low and traffic is dense.
-_TOUCHING_MOMENTS = 0.8
 _SAME_CUT_S = 0.7
 _SAME_CUT_WIDTHS = 0.75
 
@@ -66,11 +63,13 @@ def is_seen_twice(path: FootPath, other: FootPath) -> bool:
 
 
 def is_attached(path: FootPath, other: FootPath) -> bool:
-    """True when two tracks hardly ever come apart, as the cab and the bed of one lorry do."""
-    touching = [_touch(a.box, b.box) for a, b in _together(path, other)]
-    if len(touching) < _FEWEST_TOGETHER:
-        return False
-    return sum(touching) >= _TOUCHING_MOMENTS * len(touching)
+    """True when two tracks touch whenever both are seen, as the cab and the bed of one lorry do.
+
+    Whenever, and not nearly always: two cars in dense traffic before a low camera came apart in
+    one of 38 moments.
+    """
+    pairs = list(_together(path, other))
+    return len(pairs) >= _FEWEST_TOGETHER and all(_touch(a.box, b.box) for a, b in pairs)
 
 
 def _together(path: FootPath, other: FootPath) -> Iterator[tuple[FootPoint, FootPoint]]:

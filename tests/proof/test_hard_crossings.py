@@ -35,21 +35,6 @@ def test_a_lorry_seen_as_cab_and_bed_is_one(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_lorry_whose_bed_is_once_seen_too_short_is_one(seed: int) -> None:
-    # In one moment of the four seconds the bed's box ends 14 px higher, away from the cab.
-    cab = Mover(id=1, foot=route((0, 300, 230), (4, 300, 470)), size=(60, 40))
-    behind = route((0, 300, 194), (4, 300, 434))
-
-    def cut_short(at_s: float) -> tuple[float, float]:
-        x, y = behind(at_s)
-        return (x, y - 14) if 0.95 < at_s < 1.05 else (x, y)
-
-    bed = Mover(id=2, foot=cut_short, size=(64, 40))
-
-    assert count(Road([cab, bed], seed=seed).frames(ticks(4))) == 1
-
-
-@pytest.mark.parametrize("seed", SEEDS)
 def test_a_lorry_whose_boxes_feed_two_ids_in_turn_is_one(seed: int) -> None:
     # 60 px/s. Boxes of the whole lorry and of its bed alone take turns every 0.28 s, never
     # together; the second id carries on the first, and its foot point passes 0.47 s later.
@@ -63,10 +48,10 @@ def test_a_lorry_whose_boxes_feed_two_ids_in_turn_is_one(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_two_cars_that_touch_now_and_then_are_two(seed: int) -> None:
-    # 60 px/s, 42 px apart, 0.7 s; boxes of 34 px leave a gap that every third moment closes.
+def test_two_cars_that_touch_most_of_the_time_are_two(seed: int) -> None:
+    # 60 px/s, 42 px apart, 0.7 s; boxes of 46 px touch, and come apart every third moment.
     def shape(at_s: float) -> tuple[float, float]:
-        return 60, 34 if round(at_s * 25) % 3 else 46
+        return 60, 46 if round(at_s * 25) % 3 else 34
 
     pair = [
         Mover(id=i, foot=route((0, 300, y), (4, 300, y + 240)), shape=shape)
