@@ -13,8 +13,8 @@ from pathlib import Path
 
 import structlog
 
+from common.durable_files import Layout, is_damage, move_aside, open_durable
 from common.errors import UnreachableError
-from common.private_files import keep_private
 from common.timing import Clock
 from edge.anonymise.geometric import GeometricMechanism
 from edge.anonymise.settings import NoiseSettings
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS draw (
 CREATE INDEX IF NOT EXISTS draw_by_day ON draw (day);
 CREATE TABLE IF NOT EXISTS closed (before_day INTEGER NOT NULL);
 """
+_BUDGET = Layout(name="noise budget", schema=_SCHEMA)
 
 log = structlog.get_logger(__name__)
 
@@ -107,9 +108,9 @@ class NoiseBudget:
         self._mechanism = mechanism
         self._lock = threading.Lock()
         try:
-            self._database = _open(path)
+            self._database = open_durable(path, _BUDGET)
         except sqlite3.Error as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise self._unusable(error) from error
             self._start_anew(error)
 
@@ -124,7 +125,7 @@ class NoiseBudget:
                 with self._transaction():
                     return self._drawn(key, wish)
             except sqlite3.Error as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise self._unusable(error) from error
                 self._database.close()
                 self._start_anew(error)
@@ -202,8 +203,9 @@ class NoiseBudget:
     def _start_anew(self, error: sqlite3.Error) -> None:
         now = self._clock.now()
         try:
-            _move_aside(self._path)
-            self._database = _open(self._path)
+            if self._path.exists():
+                move_aside(self._path, now)
+            self._database = open_durable(self._path, _BUDGET)
             with self._transaction():
                 self._close_days_before(_day(now) + 1)
         except (sqlite3.Error, OSError) as again:
@@ -227,38 +229,6 @@ class NoiseBudget:
             "expected a healthy disk with free space",
             hint="free disk space and look for disk errors in the system log",
         )
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    keep_private(path)
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            damage = sqlite3.DatabaseError(verdict)
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage
-        database.executescript(_SCHEMA)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """True when the file itself is broken, not the disk full or the file locked."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _move_aside(path: Path) -> None:
-    """Keep the latest damaged file for somebody to look at; its log belongs to it alone."""
-    if path.exists():
-        path.replace(path.with_name(f"{path.name}.damaged"))
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _remembered(epsilon: float, counts: str | None, wish: NoiseWish) -> Draw | None:

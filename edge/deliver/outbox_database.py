@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from common.durable_files import is_damage, move_aside
 from common.errors import TrustError, UnreachableError
 from common.timing import Clock
 from edge.deliver.outbox_file import open_outbox
-from edge.keeping.store_file import is_damage, move_aside
 
 log = structlog.get_logger(__name__)
 

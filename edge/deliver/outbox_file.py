@@ -8,13 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from common.errors import ConfigError
-from common.private_files import keep_private, write_private
+from common.durable_files import Layout, open_durable
+from common.private_files import write_private
 
-SCHEMA_VERSION = 1
-PAGE_BYTES = 4096
-WAL_BYTES = 4 * 1024 * 1024
-_ROOM_FOR_WORK_PAGES = 512
 _SCHEMA = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE waiting (
@@ -58,6 +54,8 @@ CREATE TABLE loss (
     PRIMARY KEY (camera, reason)
 ) WITHOUT ROWID;
 """
+# An index that lacks a row would hide a bin for ever.
+_OUTBOX = Layout(name="outbox", schema=_SCHEMA, check="integrity_check", room_pages=512)
 
 
 class _Model(BaseModel):
@@ -120,37 +118,4 @@ def open_outbox(path: Path, *, max_bytes: int) -> sqlite3.Connection:
         ConfigError: A newer version of the product wrote it.
         sqlite3.Error: It cannot be opened, or is damaged.
     """
-    keep_private(path)
-    database = sqlite3.connect(path, isolation_level=None, timeout=10)
-    try:
-        _set_up(database, path, max_bytes)
-    except (sqlite3.Error, ConfigError):
-        database.close()
-        raise
-    return database
-
-
-def _set_up(database: sqlite3.Connection, path: Path, max_bytes: int) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise ConfigError(
-            f"outbox {path} has version {version}, expected at most {SCHEMA_VERSION}",
-            hint="a newer release wrote it: install that again, or name another data_folder",
-        )
-    if version == 0:
-        database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    database.execute(f"PRAGMA max_page_count = {max_bytes // PAGE_BYTES + _ROOM_FOR_WORK_PAGES}")
-    # integrity_check, not quick_check: an index that lacks a row would hide a bin for ever.
-    (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-    if verdict != "ok":
-        damage = sqlite3.DatabaseError(verdict)
-        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damage
-    if version == 0:
-        database.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+    return open_durable(path, _OUTBOX, max_bytes=max_bytes, many_threads=False)

@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from common.durable_files import is_damage, move_aside, open_durable
 from common.errors import UnreachableError
 from common.timing import Clock
-from edge.keeping.store_file import is_damage, move_aside, open_database
+from edge.keeping.store_file import STORE
 from edge.keeping.stored import Loss, StoredBin, StoreLimits
 from edge.measure.bins import MinuteBin
 
@@ -49,7 +50,7 @@ class BinStore:
         self._lock = threading.Lock()
         self._damage: sqlite3.Error | None = None
         try:
-            self._database = open_database(path, max_bytes=limits.max_bytes)
+            self._database = open_durable(path, STORE, max_bytes=limits.max_bytes)
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise _unusable(path, error) from error
@@ -222,7 +223,7 @@ class BinStore:
         self._damage = error
         try:
             aside = move_aside(self._path, self._clock.now()) if self._path.exists() else None
-            self._database = open_database(self._path, max_bytes=self._limits.max_bytes)
+            self._database = open_durable(self._path, STORE, max_bytes=self._limits.max_bytes)
             self._database.execute(
                 "INSERT INTO loss (camera, reason, bins, detail) VALUES ('', ?, NULL, ?)",
                 (_DAMAGED, f"moved to {aside.name}" if aside else "the file was gone"),

@@ -262,6 +262,7 @@ class CountCrossings:
 
 
 def _is_twin(held: _Held, other: _Held) -> bool:
+    """True when a crossing tells of a road user whose crossing is known already."""
     cut, rival = held.cut, other.cut
     if other.line is not held.line or rival.direction is not cut.direction:
         return False
@@ -271,8 +272,11 @@ def _is_twin(held: _Held, other: _Held) -> bool:
     if other.follower.root_id == held.follower.root_id and apart <= _SAME_SPOT:
         # One road user whose boxes feed two ids in turn; each brings its own foot point.
         return apart_s <= _ATTACHED_S
-    if other.is_echo:
-        return False
+    return not other.is_echo and _is_one_passage(held, other, apart_s=apart_s, apart=apart)
+
+
+def _is_one_passage(held: _Held, other: _Held, *, apart_s: float, apart: float) -> bool:
+    cut, rival = held.cut, other.cut
     if cut.is_inferred or rival.is_inferred:
         return is_same_passage(cut, rival)
     ours, theirs = held.follower.path, other.follower.path
