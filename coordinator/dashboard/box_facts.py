@@ -212,6 +212,5 @@ def _outbox(health: HealthReport | None) -> Word:
     if health is None:
         return Word(text="–", tone="none")
     waiting = health.outbox_reports
-    noun = "report" if waiting == 1 else "reports"
     tone = "watch" if waiting > _OUTBOX_LATE else "good"
-    return Word(text=f"{number(waiting)} {noun} waiting" if waiting else "Empty", tone=tone)
+    return Word(text=f"{number(waiting)} waiting" if waiting else "Nothing waits", tone=tone)
