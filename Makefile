@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# Whole files side by side, the long stories first (their folders come first); WORKERS=0 runs one test after the other.
+# Whole files side by side; WORKERS=0 runs one test after the other.
 WORKERS ?= auto
 SOURCE ?= simulate:road?seed=1&duration=30
 
@@ -33,7 +33,7 @@ demo: .venv/.$(if $(LITE),fleet,learn)  ## Three boxes, a coordinator, a round, 
 	$(BIN)/its-camera-ai demo $(if $(LITE),--lite)
 
 test: .venv/.all  ## Run every test with coverage; PYTEST_ARGS='-k crossing' picks some
-	$(BIN)/python -m pytest -m 'not benchmark' -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not benchmark' -n $(WORKERS) --dist loadfile $(COVERAGE) $(PYTEST_ARGS)
 
 check: .venv/.all  ## Lint, format, types, security and architecture rules
 	$(BIN)/ruff check .
