@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from common.errors import UnreachableError
+from common.errors import ConfigError, UnreachableError
 from coordinator.app import create_app, create_device_app
 from coordinator.container import CoordinatorContainer
 from coordinator.federation.part import add_rounds
@@ -176,8 +177,11 @@ class _FleetFigures:
         self._container = container
 
     def __call__(self) -> Mapping[str, float]:
-        left = self._container.authority().ends_at - self._container.clock().now()
-        figures: dict[str, float] = {"issuing_certificate_days": left / timedelta(days=1)}
+        figures: dict[str, float] = {}
+        # A key folder that cannot be read is told where it is needed; the other figures go on.
+        with suppress(ConfigError):
+            left = self._container.authority().ends_at - self._container.clock().now()
+            figures["issuing_certificate_days"] = left / timedelta(days=1)
         if self._container.runs_broker():
             figures["broker_connections"] = self._container.embedded().connections
         try:

@@ -61,7 +61,7 @@ class Authority:
         self._server_days = server_days
         self._crl_days = crl_days
         self._issuing: CertifiedKey | None = None
-        self._written_at = 0
+        self._written_at: int | None = None
 
     @property
     def exists(self) -> bool:
@@ -183,7 +183,7 @@ class Authority:
                 f"no issuing key in {self._folder}", hint="run its-camera-ai coordinator init"
             )
         certificate = self._folder / "issuing.pem"
-        written_at = certificate.stat().st_mtime_ns
+        written_at = certificate.stat().st_mtime_ns if certificate.exists() else None
         if self._issuing is None or written_at != self._written_at:
             self._issuing = CertifiedKey.load(self._folder / "issuing.key", certificate)
             self._written_at = written_at

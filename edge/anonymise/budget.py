@@ -101,6 +101,7 @@ class NoiseBudget:
         today counts as spent.
 
         Raises:
+            ConfigError: A newer version of the product wrote it.
             UnreachableError: It cannot be opened or created.
         """
         self._path = path

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from common.enrolment import EnrolmentToken
-from common.errors import ConflictError, NotFoundError, TrustError
+from common.errors import ConfigError, ConflictError, NotFoundError, TrustError
 from coordinator.config import load_config
 from coordinator.container import coordinator_container
 from coordinator.fleet.commands import app
@@ -149,6 +149,20 @@ def test_the_issuing_certificate_is_renewed_with_the_root_key_from_its_safe(
     assert safe.exists()
     assert not (keys / "root.key").exists()
     assert "root.pem is not of the key in" in str(stranger.exception)
+
+
+def test_an_issuing_certificate_that_is_gone_is_said_to_be_gone(
+    config: Path, tmp_path: Path
+) -> None:
+    typed(config, "keys", "list")  # makes the authority
+    (tmp_path / "data" / "keys" / "issuing.pem").unlink()
+
+    result = typed(
+        config, "keys", "renew-issuing", "--root-key", str(tmp_path / "data" / "keys" / "root.key")
+    )
+
+    assert isinstance(result.exception, ConfigError)
+    assert "issuing.pem" in str(result.exception)
 
 
 def test_a_box_that_nobody_knows_is_said_to_be_unknown(config: Path) -> None:
